@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See options.h.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/failure.h"
+#include "../base/number.h"
+#include "../base/public.h"
+#include "options.h"
+
+enum kind {
+	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
+	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
+	KIND_HELP, KIND_VERSION
+};
+
+struct option_row {
+	const char	*name;
+	const char	*argument;	/* NULL: none */
+	enum kind	 kind;
+	size_t		 offset;	/* in struct settings */
+	long long	 low, high;	/* of a number */
+	const char	*help;
+};
+
+#define AT(member)	offsetof(struct settings, member)
+
+static const struct option_row rows[] = {
+	{ "bind", "ADDRESS", KIND_BIND, 0, 0, 0,
+	    "listen on ADDRESS; may be repeated (localhost:8080)" },
+	{ "mode", "MODE", KIND_MODE, AT(mode), 0, 0,
+	    "run handlers as single, thread or fork (single)" },
+	{ "workers", "N", KIND_WORKERS, AT(workers), 0, 1024,
+	    "processes; auto: one a CPU, at least 2; 0: no master (auto)" },
+	{ "backlog", "N", KIND_NUMBER, AT(backlog), 1, 65535,
+	    "connections that may wait to be accepted (4096)" },
+	{ "max-threads", "N", KIND_NUMBER, AT(max_threads), 1, 240,
+	    "mode thread: handlers at once in a worker (64)" },
+	{ "stack-size", "SIZE", KIND_COUNT, AT(stack_size), 65536, 1 << 30,
+	    "mode thread: stack of a handler's thread (1M)" },
+	{ "max-children", "N", KIND_NUMBER, AT(max_children), 1, 1000,
+	    "mode fork: children at once in a worker (40)" },
+	{ "spare-children", "N", KIND_NUMBER, AT(spare_children), 1, 1000,
+	    "mode fork: children forked ahead (2)" },
+	{ "child-requests", "N", KIND_NUMBER, AT(child_requests), 1, INT_MAX,
+	    "mode fork: requests that a child takes (1)" },
+	{ "timeout", "TIME", KIND_TIME, AT(timeout), 0, 0,
+	    "for a handler that moves no byte; needs a master (60)" },
+	{ "start-timeout", "TIME", KIND_TIME, AT(start_timeout), 0, 0,
+	    "for a worker to become ready (60)" },
+	{ "graceful-timeout", "TIME", KIND_TIME, AT(graceful_timeout), 0, 0,
+	    "for requests in hand at a stop (25)" },
+	{ "drain-idle", "TIME", KIND_TIME, AT(drain_idle), 0, 0,
+	    "idle connections stay readable so long at a stop (1)" },
+	{ "crash-grace", "TIME", KIND_TIME, AT(crash_grace), 0, 0,
+	    "for the other handlers of a thread that crashed (2)" },
+	{ "keep-alive", "TIME", KIND_TIME, AT(keep_alive), 0, 0,
+	    "for the next request on a connection (75)" },
+	{ "header-timeout", "TIME", KIND_TIME, AT(header_timeout), 0, 0,
+	    "for the head of a request (20, up to 40 if it comes)" },
+	{ "body-timeout", "TIME", KIND_TIME, AT(body_timeout), 0, 0,
+	    "for a body that makes no progress (20)" },
+	{ "send-timeout", "TIME", KIND_TIME, AT(send_timeout), 0, 0,
+	    "for a reply that makes no progress (30)" },
+	{ "max-head", "SIZE", KIND_MEMORY, AT(max_head), 256, 1 << 24,
+	    "head of a request (32K)" },
+	{ "max-fields", "N", KIND_COUNT, AT(max_fields), 1, 128,
+	    "header fields of a request (100)" },
+	{ "max-body", "SIZE", KIND_SIZE, AT(max_body), 0, 0,
+	    "body of a request (1G)" },
+	{ "body-memory", "SIZE", KIND_MEMORY, AT(body_memory), 0, 1 << 30,
+	    "body kept in memory; longer ones go to a file (64K)" },
+	{ "reply-memory", "SIZE", KIND_MEMORY, AT(reply_memory), 0, 1 << 30,
+	    "reply kept in memory until its client takes it (256K)" },
+	{ "reply-spool", "SIZE", KIND_SIZE, AT(reply_spool), 0, 0,
+	    "the rest of a reply, in a file (1G)" },
+	{ "spool-space", "SIZE", KIND_SIZE, AT(spool_space), 0, 0,
+	    "all such files together (10G)" },
+	{ "spool-dir", "DIR", KIND_TEXT, AT(spool_dir), 0, 0,
+	    "where such files are made ($TMPDIR or /tmp)" },
+	{ "max-connections", "N", KIND_NUMBER, AT(max_connections), 1,
+	    65536, "connections of a worker (from the descriptor limit)" },
+	{ "poller", "NAME", KIND_POLLER, AT(use_poll), 0, 0,
+	    "epoll or poll (epoll)" },
+	{ "log", "FILE", KIND_TEXT, AT(log), 0, 0,
+	    "request log; - is standard error, none is none (-)" },
+	{ "error-log", "FILE", KIND_TEXT, AT(error_log), 0, 0,
+	    "error log (-)" },
+	{ "pidfile", "FILE", KIND_TEXT, AT(pidfile), 0, 0,
+	    "write the master's process id to FILE (none)" },
+	{ "help", NULL, KIND_HELP, 0, 0, 0, "show this help" },
+	{ "version", NULL, KIND_VERSION, 0, 0, 0, "show the version" },
+};
+
+#define ROWS	(sizeof(rows) / sizeof(rows[0]))
+
+static int
+refuse(const struct option_row *row, const char *value, const char *why)
+{
+	return failure_errno(EINVAL, "--%s=%s: %s %s", row->name, value,
+	    *value != '\0' ? value : "an empty value", why);
+}
+
+static int
+set_number(const struct option_row *row, const char *value, void *place)
+{
+	long long number;
+	const char *why;
+
+	if (number_integer(value, row->low, row->high, &number, &why) == -1)
+		return failure_errno(EINVAL, "--%s=%s: the value %s (a number "
+		    "from %lld to %lld)", row->name, value, why, row->low,
+		    row->high);
+	*(unsigned *)place = (unsigned)number;
+	return 0;
+}
+
+static int
+set_size(const struct option_row *row, const char *value, off_t *size)
+{
+	const char *why;
+
+	if (number_bytes(value, size, &why) == -1)
+		return refuse(row, value, why);
+	if (row->high != 0 && (*size < row->low || *size > row->high))
+		return failure_errno(EINVAL, "--%s=%s: the value is out of "
+		    "range (%lld to %lld bytes)", row->name, value, row->low,
+		    row->high);
+	return 0;
+}
+
+static int
+set_time(const struct option_row *row, const char *value, void *place)
+{
+	const char *why;
+
+	if (number_milliseconds(value, place, &why) == -1)
+		return refuse(row, value, why);
+	return 0;
+}
+
+static int
+set_mode(const struct option_row *row, const char *value, void *place)
+{
+	enum mode *mode = place;
+
+	if (strcmp(value, "single") == 0)
+		*mode = MODE_SINGLE;
+	else if (strcmp(value, "thread") == 0)
+		*mode = MODE_THREAD;
+	else if (strcmp(value, "fork") == 0)
+		*mode = MODE_FORK;
+	else
+		return refuse(row, value,
+		    "is no mode (single, thread or fork)");
+	return 0;
+}
+
+static unsigned
+usable_cpus(void)
+{
+	cpu_set_t set;
+	int count = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		count = CPU_COUNT(&set);
+	return count < 2 ? 2 : (unsigned)count;
+}
+
+static int
+set_workers(const struct option_row *row, const char *value, void *place)
+{
+	const char *concurrency = getenv("WEB_CONCURRENCY");
+
+	if (strcmp(value, "auto") != 0)
+		return set_number(row, value, place);
+	if (concurrency != NULL && *concurrency != '\0')
+		return set_number(row, concurrency, place);
+	*(unsigned *)place = usable_cpus();
+	return 0;
+}
+
+static int
+set_text(struct tine_server *server, const char *value, void *place)
+{
+	const char **text = place;
+
+	*text = arena_strndup(&server->arena, value, strlen(value));
+	return *text == NULL ? failure("no memory for an option") : 0;
+}
+
+static int
+set_poller(const struct option_row *row, const char *value, void *place)
+{
+	if (strcmp(value, "epoll") != 0 && strcmp(value, "poll") != 0)
+		return refuse(row, value, "is no poller (epoll or poll)");
+	*(bool *)place = strcmp(value, "poll") == 0;
+	return 0;
+}
+
+static int
+add_bind(struct tine_server *server, const char *value)
+{
+	const size_t most = sizeof(server->binds) / sizeof(server->binds[0]);
+	struct endpoint list[8];
+	size_t count;
+
+	if (server->bind_count == most)
+		return failure_errno(EINVAL, "--bind=%s: there are more than "
+		    "%zu addresses", value, most);
+	if (endpoint_parse(value, list, 8, &count) == -1)
+		return failure("--bind=%s", tine_error());
+	return set_text(server, value, &server->binds[server->bind_count]) ==
+	    -1 ? -1 : (server->bind_count++, 0);
+}
+
+static int
+set(struct tine_server *server, const struct option_row *row,
+    const char *value)
+{
+	void *place = (char *)&server->settings + row->offset;
+	off_t size;
+
+	switch (row->kind) {
+	case KIND_TIME:
+		return set_time(row, value, place);
+	case KIND_NUMBER:
+		return set_number(row, value, place);
+	case KIND_SIZE:
+		return set_size(row, value, place);
+	case KIND_MEMORY:
+		if (set_size(row, value, &size) == -1)
+			return -1;
+		*(size_t *)place = (size_t)size;
+		return 0;
+	case KIND_COUNT:
+		if (set_size(row, value, &size) == -1)
+			return -1;
+		*(unsigned *)place = (unsigned)size;
+		return 0;
+	case KIND_MODE:
+		return set_mode(row, value, place);
+	case KIND_WORKERS:
+		return set_workers(row, value, place);
+	case KIND_TEXT:
+		return set_text(server, value, place);
+	case KIND_POLLER:
+		return set_poller(row, value, place);
+	case KIND_BIND:
+		return add_bind(server, value);
+	case KIND_HELP:
+	case KIND_VERSION:
+		break;
+	}
+	return failure_errno(EINVAL, "--%s cannot be set", row->name);
+}
+
+TINE_PUBLIC int
+tine_server_set(struct tine_server *server, const char *option,
+    const char *value)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (strcmp(rows[i].name, option) == 0)
+			return set(server, &rows[i], value);
+	}
+	return failure_errno(EINVAL, "there is no option --%s (see --help)",
+	    option);
+}
+
+void
+options_help(FILE *out, const char *program, const char *operand_name)
+{
+	(void)fprintf(out, "usage: %s [options]%s%s\n\n", program,
+	    operand_name != NULL ? " " : "",
+	    operand_name != NULL ? operand_name : "");
+	for (size_t i = 0; i < ROWS; i++) {
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
+		    rows[i].argument != NULL ? "=" : "",
+		    rows[i].argument != NULL ? rows[i].argument : "");
+		(void)fprintf(out, "  %-25s %s\n", name, rows[i].help);
+	}
+	(void)fprintf(out, "\nTimes are seconds, or end with ms, s, m or h; "
+	    "0 is no limit.\nSizes may end with K, M or G.\n");
+}
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static void
+fill_getopt(struct option *options)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		options[i].name = rows[i].name;
+		options[i].has_arg = rows[i].argument != NULL
+		    ? required_argument : no_argument;
+		options[i].flag = NULL;
+		options[i].val = (int)i + 256;
+	}
+	memset(&options[ROWS], 0, sizeof(options[ROWS]));
+}
+
+static enum options_result
+wrong_word(int c, char *argv[])
+{
+	const char *word = argv[optind - 1];
+
+	if (c == ':')
+		(void)failure("%s needs a value (see --help)", word);
+	else
+		(void)failure("there is no option %s (see --help)", word);
+	return OPTIONS_WRONG;
+}
+
+enum options_result
+options_read(struct tine_server *server, int argc, char *argv[],
+    const char *operand_name, const char **operand)
+{
+	struct option options[ROWS + 1];
+	int c;
+
+	fill_getopt(options);
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		const struct option_row *row;
+
+		if (c == 'h') {
+			options_help(stdout, base_name(argv[0]), operand_name);
+			return OPTIONS_DONE;
+		}
+		if (c < 256)
+			return wrong_word(c, argv);
+		row = &rows[c - 256];
+		if (row->kind == KIND_HELP) {
+			options_help(stdout, base_name(argv[0]), operand_name);
+			return OPTIONS_DONE;
+		}
+		if (row->kind == KIND_VERSION) {
+			(void)printf("tine %s\n", TINE_VERSION);
+			return OPTIONS_DONE;
+		}
+		if (set(server, row, optarg) == -1)
+			return OPTIONS_WRONG;
+	}
+	*operand = optind < argc ? argv[optind++] : NULL;
+	if (optind < argc || (*operand != NULL && operand_name == NULL)) {
+		(void)failure("there is an argument too many: %s (see --help)",
+		    operand_name == NULL ? *operand : argv[optind]);
+		return OPTIONS_WRONG;
+	}
+	return OPTIONS_SERVE;
+}

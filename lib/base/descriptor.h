@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Descriptors: closing, temporary files, passing them to another process.
+ */
+#ifndef BASE_DESCRIPTOR_H
+#define BASE_DESCRIPTOR_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define DESCRIPTOR_PASSED	16	/* in one message, at most */
+
+/* Takes -1 too; keeps errno. */
+void	descriptor_close(int fd);
+
+int	descriptor_nonblocking(int fd, bool on);
+
+/* An unlinked file in dir, read and write.  -1 with errno. */
+int	descriptor_temporary(const char *dir);
+
+/*
+ * Sends a message with descriptors over a Unix socket; borrows them.  Returns
+ * 0, or -1 with errno.
+ */
+int	descriptor_pass(int socket, const void *data, size_t length,
+	    const int *fds, size_t count);
+
+/*
+ * Receives one.  *count is the room in fds, then how many came; they are the
+ * caller's.  Returns the length of data, 0 at the end, or -1 with errno:
+ * EMSGSIZE if the message was too large in either way.
+ */
+ssize_t	descriptor_receive(int socket, void *data, size_t size, int *fds,
+	    size_t *count);
+
+#endif

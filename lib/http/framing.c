@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * HTTP for the serving loop: where a request ends, and what is answered when
+ * it cannot be one.  A request whose head and body are there is handed to
+ * its handler; until then the handler knows nothing of it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../server/connection.h"
+#include "../server/loop.h"
+#include "../server/server.h"
+#include "http.h"
+
+#define SPOOL_PIECE	((size_t)64 * 1024)
+
+static const struct settings *
+settings_of(const struct http *http)
+{
+	return http->exchange->loop->settings;
+}
+
+static void
+begin(struct exchange *exchange)
+{
+	struct http *http = http_of(exchange);
+	const struct settings *settings = exchange->loop->settings;
+
+	http->exchange = exchange;
+	http->class = exchange->loop->server->handler;
+	http->phase = PHASE_HEAD;
+	http->is_built = false;
+	http->body_end = 0;
+	http->request_end = 0;
+	http->body_length = 0;
+	http->body_read = 0;
+	http->cleanups = NULL;
+	head_init(&http->head, settings->max_head, settings->max_fields);
+	reply_init(http);
+}
+
+/*
+ * Answers instead of a handler.  What the client may still send is not read
+ * as a request: the connection ends.
+ */
+static enum framing
+refuse(struct http *http, int code, const char *message)
+{
+	http->exchange->is_unread = true;
+	reply_refuse(http, code, message);
+	return FRAMING_REPLY;
+}
+
+static enum framing
+refuse_head(struct http *http)
+{
+	const struct head *head = &http->head;
+	const struct input *input = &http->exchange->input;
+	const char *line = input->data + input->start;
+	const size_t length = input->end - input->start;
+	size_t n = 0;
+	char quoted[128], message[256];
+
+	while (n < length && line[n] != '\r' && line[n] != '\n')
+		n++;
+	if (head->status != 400 && head->status != 505) {
+		(void)snprintf(message, sizeof(message), "%s", head->why);
+	} else {
+		log_quote(quoted, sizeof(quoted), line, n);
+		(void)snprintf(message, sizeof(message), "%s (%s)", head->why,
+		    quoted);
+	}
+	return refuse(http, head->status, message);
+}
+
+/* The request is whole, and ends at that place of the input. */
+static enum framing
+whole(struct http *http, size_t end)
+{
+	http->phase = PHASE_WHOLE;
+	http->request_end = end;
+	http->exchange->input.wanted = 0;
+	return FRAMING_WHOLE;
+}
+
+/* ------------------------------------------------------------------ bodies */
+
+/* What is there of the input, from the request's first byte. */
+static size_t
+there(const struct http *http)
+{
+	return http->exchange->input.end - http->exchange->input.start;
+}
+
+static enum framing
+frame_memory(struct http *http)
+{
+	const size_t end = http->head.at + (size_t)http->head.length;
+
+	if (there(http) < end) {
+		http->exchange->input.wanted = end - there(http);
+		return FRAMING_BODY;
+	}
+	http->body_end = end;
+	http->body_length = http->head.length;
+	return whole(http, end);
+}
+
+static enum framing
+frame_spool(struct http *http)
+{
+	if (there(http) > http->head.at)
+		return FRAMING_SPOOL;
+	http->exchange->input.wanted = SPOOL_PIECE;
+	return FRAMING_BODY;
+}
+
+/* Decodes what is new behind what was decoded before. */
+static enum framing
+frame_chunked(struct http *http)
+{
+	struct input *input = &http->exchange->input;
+	char *start = input->data + input->start;
+	const size_t raw = there(http) - http->body_end;
+	size_t used, made;
+	enum chunked_result result;
+
+	result = chunked_decode(&http->chunked, start + http->body_end,
+	    start + http->body_end, raw, &used, &made);
+	if (result == CHUNKED_BAD)
+		return refuse(http, 400, http->chunked.why);
+	http->body_length += (off_t)made;
+	if (http->body_length > settings_of(http)->max_body ||
+	    (http->chunked.left > 0 && http->chunked.left >
+	    (uint64_t)(settings_of(http)->max_body - http->body_length)))
+		return refuse(http, 413, NULL);
+	/* What follows the body moves up to it: the next request. */
+	memmove(start + http->body_end + made, start + http->body_end + used,
+	    raw - used);
+	input->end -= used - made;
+	http->body_end += made;
+	if (result == CHUNKED_DONE) {
+		if (http->exchange->body.fd != -1 &&
+		    http->body_end > http->head.at)
+			return FRAMING_SPOOL;
+		return whole(http, http->body_end);
+	}
+	if (http->body_end - http->head.at > settings_of(http)->body_memory)
+		return FRAMING_SPOOL;
+	input->wanted = 4096;
+	return FRAMING_BODY;
+}
+
+static enum framing
+disk_failed(struct http *http)
+{
+	const int error = errno;
+
+	server_log(http->exchange->loop->server, TINE_LOG_ERROR,
+	    "cannot spool a request's body in %s: %s",
+	    http->exchange->loop->space.dir, strerror(error));
+	return refuse(http, error == ENOSPC || error == EDQUOT ? 507 : 500,
+	    NULL);
+}
+
+/*
+ * Moves the body from the input to the file.  The input keeps the head, and
+ * what follows the body.
+ */
+static enum framing
+spool(struct exchange *exchange)
+{
+	struct http *http = http_of(exchange);
+	struct input *input = &exchange->input;
+	char *body = input->data + input->start + http->head.at;
+	size_t n;
+
+	if (http->phase == PHASE_CHUNKED) {
+		n = http->body_end - http->head.at;
+	} else {
+		const off_t left = http->head.length - exchange->body.length;
+
+		n = there(http) - http->head.at;
+		if ((off_t)n > left)
+			n = (size_t)left;
+	}
+	if (spool_append(&exchange->body, body, n) == -1)
+		return disk_failed(http);
+	memmove(body, body + n, there(http) - http->head.at - n);
+	input->end -= n;
+	if (http->phase == PHASE_CHUNKED) {
+		http->body_end -= n;
+		if (http->chunked.is_done)
+			return whole(http, http->body_end);
+		return frame_chunked(http);
+	}
+	http->body_length = exchange->body.length;
+	if (http->body_length == http->head.length)
+		return whole(http, http->head.at);
+	return frame_spool(http);
+}
+
+/* ------------------------------------------------------------- after a head */
+
+/* Whether the method shall be called although the client waits to be asked. */
+static bool
+is_invited(struct http *http)
+{
+	bool (*ask)(struct tine_request *) =
+	    http->class->handler.handle_expect_100;
+
+	if (ask == NULL)
+		return true;
+	request_build(http);
+	return ask(&http->request);
+}
+
+static int
+invite(struct http *http)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	return output_append(&http->exchange->output, text, sizeof(text) - 1);
+}
+
+static enum framing
+frame_body(struct http *http)
+{
+	switch (http->phase) {
+	case PHASE_MEMORY:
+		return frame_memory(http);
+	case PHASE_SPOOL:
+		return frame_spool(http);
+	case PHASE_CHUNKED:
+		return frame_chunked(http);
+	case PHASE_HEAD:
+	case PHASE_WHOLE:
+		break;
+	}
+	return FRAMING_WHOLE;
+}
+
+static enum framing
+choose_body(struct http *http)
+{
+	const struct head *head = &http->head;
+	const struct settings *settings = settings_of(http);
+
+	http->body_end = head->at;
+	if (head->length > settings->max_body)
+		return refuse(http, 413, NULL);
+	if (head->is_chunked) {
+		http->phase = PHASE_CHUNKED;
+		chunked_init(&http->chunked);
+	} else if ((uint64_t)head->length <= settings->body_memory) {
+		http->phase = PHASE_MEMORY;
+	} else {
+		http->phase = PHASE_SPOOL;
+	}
+	return FRAMING_BODY;
+}
+
+/*
+ * The head is there.  A client that expects 100 is asked for its body only
+ * if it has not begun to send it (RFC 9110, section 10.1.1).
+ */
+static enum framing
+frame_after_head(struct http *http)
+{
+	const struct head *head = &http->head;
+
+	if (!head->is_chunked && head->length == 0)
+		return whole(http, http->body_end = head->at);
+	if (choose_body(http) != FRAMING_BODY)
+		return FRAMING_REPLY;
+	if (head->has_expect && http->class->is_11 &&
+	    there(http) == head->at) {
+		if (!is_invited(http)) {
+			http->exchange->is_unread = true;
+			http->request.close_connection = true;
+			reply_finish(http);
+			return FRAMING_REPLY;
+		}
+		if (invite(http) == -1)
+			return FRAMING_END;
+	}
+	return frame_body(http);
+}
+
+static enum framing
+frame(struct exchange *exchange)
+{
+	struct http *http = http_of(exchange);
+	const struct input *input = &exchange->input;
+
+	if (http->phase != PHASE_HEAD)
+		return frame_body(http);
+	switch (head_parse(&http->head, input->data + input->start,
+	    input->end - input->start)) {
+	case HEAD_MORE:
+		return FRAMING_HEAD;
+	case HEAD_BAD:
+		return refuse_head(http);
+	case HEAD_DONE:
+		break;
+	}
+	return frame_after_head(http);
+}
+
+static void
+late(struct exchange *exchange)
+{
+	(void)refuse(http_of(exchange), 408, NULL);
+}
+
+static void
+full(struct exchange *exchange)
+{
+	(void)refuse(http_of(exchange), 503, NULL);
+}
+
+/* ---------------------------------------------------------------- handling */
+
+typedef void method(struct tine_request *);
+
+static method *
+method_of(const struct tine_http_handler *handler, const char *command)
+{
+	const struct { const char *name; method *function; } methods[] = {
+		{ "GET", handler->do_GET },
+		{ "HEAD", handler->do_HEAD },
+		{ "POST", handler->do_POST },
+		{ "PUT", handler->do_PUT },
+		{ "DELETE", handler->do_DELETE },
+		{ "CONNECT", handler->do_CONNECT },
+		{ "OPTIONS", handler->do_OPTIONS },
+		{ "TRACE", handler->do_TRACE },
+		{ "PATCH", handler->do_PATCH },
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(methods[i].name, command) == 0 &&
+		    methods[i].function != NULL)
+			return methods[i].function;
+	}
+	return handler->do_method;
+}
+
+static void
+refuse_method(struct http *http)
+{
+	char quoted[80], message[128];
+
+	log_quote(quoted, sizeof(quoted), http->request.command,
+	    strlen(http->request.command));
+	(void)snprintf(message, sizeof(message), "Unsupported method (%s)",
+	    quoted);
+	(void)tine_send_error(&http->request, 501, message, NULL);
+}
+
+static void
+handle(struct exchange *exchange)
+{
+	struct http *http = http_of(exchange);
+	const struct tine_http_handler *handler = &http->class->handler;
+	struct tine_request *req = &http->request;
+	method *function;
+
+	request_build(http);
+	http->is_handling = true;
+	function = method_of(handler, req->command);
+	if (function == NULL) {
+		refuse_method(http);
+	} else if (handler->setup != NULL && handler->setup(req) == -1) {
+		if (http->reply.code == 0)
+			log_failure(http, "setup refused the request");
+	} else {
+		function(req);
+		if (handler->finish != NULL)
+			handler->finish(req);
+	}
+	reply_finish(http);
+	http->is_handling = false;
+}
+
+static void
+done(struct exchange *exchange, enum outcome outcome)
+{
+	struct http *http = http_of(exchange);
+
+	if (http->reply.code != 0)
+		log_reply(http);
+	(void)outcome;
+	request_end(http);
+	exchange->input.start += http->request_end;
+	if (exchange->input.start > exchange->input.end)
+		exchange->input.start = exchange->input.end;
+}
+
+static const char *
+describe(const struct exchange *exchange)
+{
+	const struct http *http = exchange->protocol;
+	const struct input *input = &exchange->input;
+
+	/* Not built yet: the line still ends with CR in the input. */
+	input->data[input->start + http->head.line.at +
+	    http->head.line.length] = '\0';
+	return input->data + input->start + http->head.line.at;
+}
+
+const struct protocol protocol_http = {
+	.name = "http",
+	.exchange_size = sizeof(struct http),
+	.begin = begin,
+	.frame = frame,
+	.spool = spool,
+	.handle = handle,
+	.late = late,
+	.full = full,
+	.done = done,
+	.describe = describe
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * HTTPServer: a server for a handler class.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/failure.h"
+#include "../base/public.h"
+#include "../server/server.h"
+#include "http.h"
+#include "http_server.h"
+
+static const char *
+or(const char *value, const char *otherwise)
+{
+	return value != NULL ? value : otherwise;
+}
+
+/* server_version, and sys_version behind a space if there is one. */
+static int
+make_version(struct http_class *class)
+{
+	const struct tine_http_handler *handler = &class->handler;
+	const char *system = or(handler->sys_version, "");
+	char *text;
+	const int length = asprintf(&text, "%s%s%s", handler->server_version,
+	    *system != '\0' ? " " : "", system);
+
+	if (length == -1)
+		return -1;
+	class->version = text;
+	class->version_length = (size_t)length;
+	return 0;
+}
+
+/*
+ * The class as this library knows it: what an older program's struct does
+ * not have is zero, what a newer one's has is not looked at.
+ */
+static struct http_class *
+class_make(const struct tine_http_handler *handler, size_t size)
+{
+	struct http_class *class = calloc(1, sizeof(*class));
+	struct tine_http_handler *own;
+
+	if (class == NULL)
+		return NULL;
+	own = &class->handler;
+	memcpy(own, handler, size < sizeof(*own) ? size : sizeof(*own));
+	own->server_version = or(own->server_version, "tine/" TINE_VERSION);
+	own->protocol_version = or(own->protocol_version, "HTTP/1.1");
+	own->error_content_type = or(own->error_content_type,
+	    "text/html;charset=utf-8");
+	class->is_11 = strcmp(own->protocol_version, "HTTP/1.0") != 0;
+	if (make_version(class) == -1) {
+		free(class);
+		return NULL;
+	}
+	return class;
+}
+
+static void
+class_free(void *handler)
+{
+	struct http_class *class = handler;
+
+	free((void *)(uintptr_t)class->version);
+	free(class);
+}
+
+int
+http_server_set(struct tine_server *server,
+    const struct tine_http_handler *handler, size_t size)
+{
+	struct http_class *class = class_make(handler, size);
+	const unsigned timeout = handler->timeout;
+
+	if (class == NULL)
+		return failure("no memory for a handler class");
+	if (server->handler != NULL)
+		server->free_handler(server->handler);
+	server->handler = class;
+	if (class->handler.hooks != NULL)
+		server->hooks = *class->handler.hooks;
+	if (timeout != 0) {
+		server->settings.header_timeout = timeout;
+		server->settings.body_timeout = timeout;
+		server->settings.send_timeout = timeout;
+	}
+	return 0;
+}
+
+TINE_PUBLIC struct tine_server *
+tine_http_server_sized(const struct tine_http_handler *handler, size_t size)
+{
+	struct tine_server *server = server_new(&protocol_http, class_free);
+
+	if (server == NULL) {
+		(void)failure("no memory for a server");
+		return NULL;
+	}
+	if (http_server_set(server, handler, size) == -1) {
+		tine_server_free(server);
+		return NULL;
+	}
+	return server;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The worker's side of its master: what happens between fork(2) and exit(3).
+ */
+#ifndef PREFORK_WORKER_H
+#define PREFORK_WORKER_H
+
+#include <stdnoreturn.h>
+
+#include "../server/server.h"
+
+/* One byte each on the control socket. */
+enum command {
+	COMMAND_READY	= 'R',	/* from the worker: it can answer */
+	COMMAND_DRAIN	= 'D',	/* to it: leave gracefully */
+	COMMAND_QUIT	= 'Q',	/* to it: leave now */
+	COMMAND_REOPEN	= 'U'	/* to it: the logs have new descriptors */
+};
+
+/* Never returns; control is the worker's end of its socket. */
+noreturn void worker_main(struct tine_server *server, unsigned index,
+	    int control);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Accepting, evenly over the workers that share the listeners.
+ *
+ * An exclusive wake-up alone would give all connections to one worker.  So a
+ * worker that has more than the mean and one takes its listeners out of its
+ * poll set.  While they are out it waits a few milliseconds at most; then it
+ * puts them back and is obliged to accept one, or clients whose other workers
+ * are stopped would wait for ever.
+ */
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../base/descriptor.h"
+#include "listener.h"
+#include "loop.h"
+
+#define PAUSE	2	/* ms that the listeners stay out of the poll set */
+#define REST	100	/* ms without accepting when descriptors ran out */
+#define STUCK	10	/* ms: a busy worker that has no turns is not counted */
+
+/* ------------------------------------------------------------- who accepts */
+
+static bool
+takes_part(const struct worker_line *line, uint64_t now)
+{
+	const unsigned state = atomic_load_explicit(&line->state,
+	    memory_order_relaxed);
+	const uint64_t turn = atomic_load_explicit(&line->turn,
+	    memory_order_relaxed);
+
+	if (state == WORKER_FULL)
+		return now < turn + STUCK;
+	return state == WORKER_IDLE || state == WORKER_BUSY;
+}
+
+/* Whether this worker has no more than its share, and one. */
+static bool
+has_room(const struct loop *loop)
+{
+	const struct scoreboard *board = loop->board;
+	const uint64_t now = loop_now(loop);
+	uint64_t sum = 0, workers = 0;
+
+	if (loop->table.count >= loop->table.size)
+		return false;
+	if (board->workers == 1)
+		return true;
+	for (unsigned i = 0; i < board->workers; i++) {
+		const struct worker_line *line = &board->lines[i];
+		const int count = atomic_load_explicit(&line->connections,
+		    memory_order_relaxed);
+
+		if (i != loop->index && !takes_part(line, now))
+			continue;
+		sum += count > 0 ? (uint64_t)count : 0;
+		workers++;
+	}
+	return loop->table.count * workers <= sum + workers;
+}
+
+static void
+poll_listeners(struct loop *loop, bool on)
+{
+	if (loop->is_accepting == on)
+		return;
+	loop->is_accepting = on;
+	for (size_t i = 0; i < loop->listener_count; i++) {
+		struct source *source = &loop->listeners[i].source;
+
+		if (on)
+			(void)poller_add(loop->poller, source->fd,
+			    (uint64_t)(uintptr_t)source,
+			    POLLER_READ | POLLER_LEVEL | POLLER_SHARED, NULL);
+		else
+			loop_unwatch(loop, source);
+	}
+}
+
+static void
+rest(struct loop *loop, unsigned ms)
+{
+	poll_listeners(loop, false);
+	loop->is_obliged = false;
+	loop->accept_after = loop_now(loop) + ms;
+}
+
+void
+accept_balance(struct loop *loop)
+{
+	atomic_store_explicit(&loop->line->turn, loop_now(loop),
+	    memory_order_relaxed);
+	if (loop->end_seen != LOOP_RUNS || loop->listener_count == 0 ||
+	    loop->accept_limit == 0 || loop->is_obliged)
+		return;
+	if (has_room(loop)) {
+		if (loop_now(loop) >= loop->accept_after)
+			poll_listeners(loop, true);
+	} else if (loop->is_accepting) {
+		rest(loop, PAUSE);
+	} else if (loop_now(loop) >= loop->accept_after) {
+		if (loop->table.count >= loop->table.size) {
+			rest(loop, REST);
+			return;
+		}
+		poll_listeners(loop, true);
+		loop->is_obliged = true;
+	}
+}
+
+int
+accept_patience(const struct loop *loop)
+{
+	const uint64_t now = loop_now(loop);
+
+	if (loop->is_accepting || loop->end_seen != LOOP_RUNS ||
+	    loop->listener_count == 0 || loop->accept_limit == 0)
+		return -1;
+	return loop->accept_after > now ? (int)(loop->accept_after - now) : 0;
+}
+
+void
+accept_close(struct loop *loop)
+{
+	poll_listeners(loop, false);
+}
+
+/* --------------------------------------------------------------- accepting */
+
+/*
+ * No descriptor is left for a client: the reserve is given up to take it and
+ * close it, so that it need not wait, and then nobody is taken for a while.
+ */
+static void
+shed(struct loop *loop, int listener)
+{
+	int fd;
+
+	descriptor_close(loop->reserve);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	descriptor_close(fd);
+	loop->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	rest(loop, REST);
+}
+
+static bool
+is_welcome(struct loop *loop, const struct peer *peer)
+{
+	return loop->verify == NULL || loop->verify(loop->server, peer);
+}
+
+static void
+welcome(struct loop *loop, const struct listener *listener, int fd,
+    const struct sockaddr *address)
+{
+	struct connection *conn = connection_new(&loop->table, fd);
+	unsigned ready = 0;
+
+	if (conn == NULL) {
+		descriptor_close(fd);
+		return;
+	}
+	atomic_store_explicit(&loop->line->connections,
+	    (int)loop->table.count, memory_order_relaxed);
+	atomic_fetch_add_explicit(&loop->line->accepted, 1,
+	    memory_order_relaxed);
+	peer_set(&conn->peer, address, fd);
+	conn->listener = (uint16_t)(listener - loop->listeners);
+	conn->since = conn->begun = loop_now(loop);
+	if (!is_welcome(loop, &conn->peer)) {
+		drive_end(loop, conn);
+		return;
+	}
+	if (listener->is_deferred)
+		ready = POLLER_READ;	/* it has spoken already */
+	atomic_store(&conn->ready, CONNECTION_OWNED | ready);
+	drive(loop, conn);
+}
+
+void
+accept_ready(struct loop *loop, struct source *source, unsigned events)
+{
+	const struct listener *listener = (struct listener *)source;
+	union {
+		struct sockaddr		any;
+		struct sockaddr_storage	storage;
+	} address;
+	socklen_t length = sizeof(address);
+	int fd;
+
+	(void)events;
+	if (loop->accept_limit == 0)
+		return;
+	fd = accept4(source->fd, &address.any, &length,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			shed(loop, source->fd);
+		return;		/* else another worker was quicker */
+	}
+	loop->is_obliged = false;
+	if (loop->accept_limit != UINT32_MAX && --loop->accept_limit == 0)
+		poll_listeners(loop, false);
+	welcome(loop, listener, fd, &address.any);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Connections, and the table that they live in.
+ *
+ * The table is one mapping of its own, not malloc's, so that what a broken
+ * handler does to the heap does not touch it.  While a connection is idle
+ * this entry is all that there is of it.
+ */
+#ifndef SERVER_CONNECTION_H
+#define SERVER_CONNECTION_H
+
+#include <sys/types.h>
+#include <bsd/sys/queue.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "poller.h"
+
+struct exchange;
+
+enum connection_state {
+	CONNECTION_FREE,	/* no connection */
+	CONNECTION_IDLE,	/* between two requests */
+	CONNECTION_HEAD,	/* a part of a head is there */
+	CONNECTION_BODY,	/* a part of a body is there */
+	CONNECTION_PENDING,	/* whole, and waits for a handler */
+	CONNECTION_HANDLING,	/* belongs to its handler */
+	CONNECTION_DRAINING,	/* the reply is being sent */
+	CONNECTION_LINGERING,	/* sent; what still comes is dropped */
+	CONNECTION_ENDING,	/* has to be closed by the leader */
+	CONNECTION_STATES
+};
+
+/* Beside the poller's bits in connection.ready: somebody drives it. */
+#define CONNECTION_OWNED	(1U << 16)
+
+/* A peer's address, packed. */
+struct peer {
+	sa_family_t	family;
+	in_port_t	port;		/* network order */
+	union {
+		struct in_addr	 in;
+		struct in6_addr	 in6;
+		struct { uid_t uid; pid_t pid; } unix_;
+	} host;
+};
+
+/*
+ * One connection.  Whoever has set CONNECTION_OWNED may write the second
+ * group: the leader of the loop, or the thread of a long step.
+ */
+struct connection {
+	/* The leader's alone. */
+	TAILQ_ENTRY(connection)	 entry;		/* in lists[list] */
+	uint64_t		 placed;	/* ms: when it came there */
+	uint32_t		 generation;	/* of this entry of the table */
+	uint8_t			 list;		/* enum connection_state */
+	bool			 is_polled;
+	bool			 is_polled_write;
+
+	/* Its owner's. */
+	uint8_t			 state;		/* enum connection_state */
+	bool			 is_reset;	/* end it so that it shows */
+	bool			 is_eof;	/* the client sends no more */
+	uint16_t		 listener;
+	int			 fd;
+	uint32_t		 requests;	/* answered on it */
+	uint64_t		 since;		/* ms: last progress */
+	uint64_t		 begun;		/* ms: of this state */
+	uint64_t		 bytes;		/* received in this state */
+	struct exchange		*exchange;	/* NULL while idle */
+	struct peer		 peer;
+
+	/* Anybody's. */
+	atomic_uint		 ready;		/* POLLER_ bits, OWNED */
+	struct connection	*returned;	/* the next one given back */
+};
+
+static_assert(sizeof(struct connection) <= 192,
+    "an idle connection costs 192 bytes at most");
+
+TAILQ_HEAD(connection_list, connection);
+
+struct connection_table {
+	struct connection	*entries;
+	uint32_t		 size;
+	uint32_t		 used;		/* entries ever touched */
+	uint32_t		 count;		/* connections there are */
+	struct connection_list	 free;
+};
+
+/* Returns -1 with errno ENOMEM. */
+int	connection_table_open(struct connection_table *table, uint32_t size);
+void	connection_table_close(struct connection_table *table);
+
+/* A connection that is owned, in no list; NULL when the table is full. */
+struct connection *connection_new(struct connection_table *table, int fd);
+
+/* Gives the entry back.  The descriptor is the caller's affair. */
+void	connection_free(struct connection_table *table,
+	    struct connection *conn);
+
+/* The tag that a poller reports for conn, and the way back. */
+uint64_t connection_tag(const struct connection_table *table,
+	    const struct connection *conn);
+struct connection *connection_of_tag(const struct connection_table *table,
+	    uint64_t tag);
+
+/* Fills in peer; socket is asked for the credentials of a Unix peer. */
+void	peer_set(struct peer *peer, const struct sockaddr *address, int socket);
+
+/* Writes the numeric address; size 48 is enough. */
+void	peer_format(const struct peer *peer, char *out, size_t size);
+unsigned peer_port(const struct peer *peer);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See exchange.h.  An exchange is one block of memory: itself, the protocol's
+ * room, the arena's first chunk, the input and the first piece of output.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exchange.h"
+
+#define ARENA_SIZE	((size_t)2048)
+#define INPUT_SIZE	((size_t)4096)
+#define OUTPUT_SIZE	((size_t)8192)
+#define HEADROOM	((size_t)1024)
+#define POOL_SIZE	64
+
+static size_t
+aligned(size_t size)
+{
+	return (size + 63) & ~(size_t)63;
+}
+
+static struct exchange *
+make(size_t protocol_size)
+{
+	const size_t own = aligned(sizeof(struct exchange));
+	const size_t room = aligned(protocol_size);
+	struct exchange *exchange;
+	char *memory;
+
+	memory = malloc(own + room + ARENA_SIZE + INPUT_SIZE + OUTPUT_SIZE);
+	if (memory == NULL)
+		return NULL;
+	exchange = (struct exchange *)memory;
+	memset(exchange, 0, sizeof(*exchange));
+	exchange->protocol = memory + own;
+	memset(exchange->protocol, 0, protocol_size);
+	arena_init(&exchange->arena, memory + own + room, ARENA_SIZE);
+	exchange->input.own = memory + own + room + ARENA_SIZE;
+	exchange->input.own_size = INPUT_SIZE;
+	exchange->input.data = exchange->input.own;
+	exchange->input.size = INPUT_SIZE;
+	output_init(&exchange->output, exchange->input.own + INPUT_SIZE,
+	    OUTPUT_SIZE, HEADROOM);
+	exchange->body.fd = -1;
+	return exchange;
+}
+
+struct exchange *
+exchange_get(struct exchange_pool *pool)
+{
+	struct exchange *exchange = pool->first;
+
+	if (exchange == NULL)
+		return make(pool->protocol_size);
+	pool->first = exchange->next;
+	pool->count--;
+	return exchange;
+}
+
+void
+exchange_reset(struct exchange *exchange)
+{
+	output_reset(&exchange->output);
+	arena_reset(&exchange->arena);
+	if (exchange->body.fd != -1)
+		spool_end(&exchange->body);
+	exchange->is_close = false;
+	exchange->is_broken = false;
+	exchange->is_cut = false;
+	exchange->push = NULL;
+	exchange->is_unread = false;
+	exchange->is_done = false;
+	exchange->ends_by_close = false;
+}
+
+static void
+input_own(struct input *input)
+{
+	if (input->data == input->own)
+		return;
+	free(input->data);
+	input->data = input->own;
+	input->size = input->own_size;
+}
+
+void
+exchange_put(struct exchange_pool *pool, struct exchange *exchange)
+{
+	exchange_reset(exchange);
+	input_own(&exchange->input);
+	exchange->input.start = exchange->input.end = 0;
+	exchange->input.wanted = 0;
+	exchange->conn = NULL;
+	if (pool->count >= POOL_SIZE) {
+		free(exchange);
+		return;
+	}
+	exchange->next = pool->first;
+	pool->first = exchange;
+	pool->count++;
+}
+
+void
+exchange_pool_close(struct exchange_pool *pool)
+{
+	struct exchange *exchange;
+
+	while ((exchange = pool->first) != NULL) {
+		pool->first = exchange->next;
+		free(exchange);
+	}
+	pool->count = 0;
+}
+
+int
+input_reserve(struct input *input, size_t room)
+{
+	const size_t length = input->end - input->start;
+	size_t size = input->size;
+	char *data;
+
+	if (room > SIZE_MAX / 4 - length) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (input->start > 0 && length + room <= size) {
+		memmove(input->data, input->data + input->start, length);
+		input->start = 0;
+		input->end = length;
+		return 0;
+	}
+	if (length + room <= size)
+		return 0;
+	while (size < length + room)
+		size *= 2;
+	data = malloc(size);
+	if (data == NULL)
+		return -1;
+	memcpy(data, input->data + input->start, length);
+	if (input->data != input->own)
+		free(input->data);
+	input->data = data;
+	input->size = size;
+	input->start = 0;
+	input->end = length;
+	return 0;
+}
+
+void
+input_compact(struct input *input)
+{
+	const size_t length = input->end - input->start;
+
+	if (input->data != input->own && length <= input->own_size) {
+		memcpy(input->own, input->data + input->start, length);
+		input_own(input);
+	} else if (input->start > 0 && length > 0) {
+		memmove(input->data, input->data + input->start, length);
+	}
+	input->start = 0;
+	input->end = length;
+}

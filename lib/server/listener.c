@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See listener.h.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "listener.h"
+
+static const char *
+remedy(int error)
+{
+	switch (error) {
+	case EACCES:
+		return " (ports below 1024 need root; see --user)";
+	case EADDRINUSE:
+		return " (another server listens there; "
+		    "stop it, or choose another --bind)";
+	case EADDRNOTAVAIL:
+		return " (no interface of this machine has that address)";
+	default:
+		return "";
+	}
+}
+
+static int
+refuse(const struct endpoint *endpoint)
+{
+	const int error = errno;
+	char text[128];
+
+	endpoint_format(&endpoint->address.any, endpoint->length, text,
+	    sizeof(text));
+	return failure_errno(error, "cannot listen on %s: %s%s", text,
+	    strerror(error), remedy(error));
+}
+
+static bool
+is_file(const struct endpoint *endpoint)
+{
+	return endpoint->address.any.sa_family == AF_UNIX &&
+	    endpoint->address.un.sun_path[0] != '\0';
+}
+
+/* Whether a server answers at a Unix socket's file. */
+static bool
+is_alive(const struct endpoint *endpoint)
+{
+	bool alive;
+	int fd;
+
+	fd = socket(AF_UNIX, endpoint->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return true;		/* not known, so leave it alone */
+	/* EAGAIN is a server with a full queue. */
+	alive = connect(fd, &endpoint->address.any, endpoint->length) == 0 ||
+	    errno != ECONNREFUSED;
+	descriptor_close(fd);
+	return alive;
+}
+
+static void
+remove_stale(const struct endpoint *endpoint)
+{
+	struct stat there;
+
+	if (!is_file(endpoint) ||
+	    lstat(endpoint->address.un.sun_path, &there) == -1 ||
+	    !S_ISSOCK(there.st_mode) || is_alive(endpoint))
+		return;
+	(void)unlink(endpoint->address.un.sun_path);
+}
+
+static void
+note_address(struct listener *listener)
+{
+	struct endpoint *endpoint = &listener->endpoint;
+	struct stat there;
+
+	endpoint->length = sizeof(endpoint->address.storage);
+	if (getsockname(listener->source.fd, &endpoint->address.any,
+	    &endpoint->length) == -1)
+		return;
+	endpoint_format(&endpoint->address.any, endpoint->length,
+	    listener->text, sizeof(listener->text));
+	if (is_file(endpoint) &&
+	    lstat(endpoint->address.un.sun_path, &there) == 0) {
+		listener->device = there.st_dev;
+		listener->inode = there.st_ino;
+	}
+}
+
+static int
+inherit(struct listener *listener, const struct endpoint *endpoint)
+{
+	int is_listening = 0;
+	socklen_t length = sizeof(is_listening);
+
+	if (getsockopt(endpoint->inherited, SOL_SOCKET, SO_ACCEPTCONN,
+	    &is_listening, &length) == -1 || is_listening == 0)
+		return failure_errno(EINVAL, "descriptor %d is not a "
+		    "listening socket (pass one that listen(2) was called "
+		    "for)", endpoint->inherited);
+	listener->source.fd = endpoint->inherited;
+	listener->is_inherited = true;
+	(void)descriptor_nonblocking(listener->source.fd, true);
+	note_address(listener);
+	return 0;
+}
+
+static void
+set_options(int fd, const struct endpoint *endpoint)
+{
+	const int on = 1, off = 0;
+
+	if (endpoint->address.any.sa_family == AF_UNIX)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Connections inherit it, which saves a call for each. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (endpoint->address.any.sa_family == AF_INET6) {
+		const int only = !IN6_IS_ADDR_UNSPECIFIED(
+		    &endpoint->address.in6.sin6_addr);
+
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+		    only ? &on : &off, sizeof(on));
+	}
+}
+
+int
+listener_open(struct listener *listener, const struct endpoint *endpoint,
+    unsigned backlog)
+{
+	int fd;
+
+	memset(listener, 0, sizeof(*listener));
+	listener->endpoint = *endpoint;
+	if (endpoint->inherited != -1)
+		return inherit(listener, endpoint);
+	fd = socket(endpoint->address.any.sa_family,
+	    endpoint->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return refuse(endpoint);
+	set_options(fd, endpoint);
+	remove_stale(endpoint);
+	if (bind(fd, &endpoint->address.any, endpoint->length) == -1)
+		goto fail;
+	if (endpoint->type == SOCK_STREAM && listen(fd, (int)backlog) == -1)
+		goto fail_bound;
+	listener->source.fd = fd;
+	note_address(listener);
+	return 0;
+
+fail_bound:
+	if (is_file(endpoint))
+		(void)unlink(endpoint->address.un.sun_path);
+fail:
+	descriptor_close(fd);
+	return refuse(endpoint);
+}
+
+void
+listener_close(struct listener *listener, bool remove)
+{
+	const char *path = listener->endpoint.address.un.sun_path;
+	struct stat there;
+
+	if (listener->source.fd == -1)
+		return;
+	if (remove && !listener->is_inherited &&
+	    is_file(&listener->endpoint) && lstat(path, &there) == 0 &&
+	    there.st_dev == listener->device &&
+	    there.st_ino == listener->inode)
+		(void)unlink(path);
+	descriptor_close(listener->source.fd);
+	listener->source.fd = -1;
+}
+
+void
+listener_defer(struct listener *listener, bool on)
+{
+	/* A client that says nothing is accepted after about a second. */
+	const int seconds = on ? 1 : 0;
+
+	if (listener->endpoint.address.any.sa_family == AF_UNIX)
+		return;
+	listener->is_deferred = setsockopt(listener->source.fd, IPPROTO_TCP,
+	    TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)) == 0 && on;
+}

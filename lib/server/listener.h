@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sockets that wait for clients.
+ */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../base/endpoint.h"
+#include "loop.h"
+
+struct listener {
+	struct source	 source;	/* first: the loop hands this back */
+	struct endpoint	 endpoint;
+	char		 text[128];	/* the address it really has */
+	dev_t		 device;	/* of the Unix socket's file */
+	ino_t		 inode;
+	bool		 is_inherited;	/* not ours to shut or to remove */
+	bool		 is_deferred;	/* TCP_DEFER_ACCEPT: data is there */
+};
+
+/*
+ * Binds and listens.  A stale Unix socket file is replaced, a live one is
+ * not.  Returns 0, or -1 with errno and the text of tine_error(), and leaves
+ * nothing behind.
+ */
+int	listener_open(struct listener *listener,
+	    const struct endpoint *endpoint, unsigned backlog);
+
+/*
+ * Closes the descriptor.  With remove, a Unix socket's file goes too, if it
+ * is still the one that was made.
+ */
+void	listener_close(struct listener *listener, bool remove);
+
+/* Whether clients that connect are made to speak before they are accepted. */
+void	listener_defer(struct listener *listener, bool on);
+
+#endif

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The turn of the loop: wait, look at what is ready, look at what is late.
+ * What a connection does next is drive.c's affair, who may lead is step.c's.
+ */
+#include <sys/eventfd.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "listener.h"
+#include "loop.h"
+
+#define LOG_DELAY	100	/* ms that a line of a log may wait */
+#define TICK		1000	/* ms: the longest wait beside busy threads */
+
+_Thread_local struct thread *thread_self;
+
+/* ------------------------------------------------------- what it waits for */
+
+static void
+kicked(struct loop *loop, struct source *source, unsigned events)
+{
+	uint64_t count;
+
+	(void)events;
+	(void)!read(source->fd, &count, sizeof(count));
+	atomic_store(&loop->is_kicked, false);
+}
+
+void
+loop_kick(struct loop *loop)
+{
+	const uint64_t one = 1;
+	const int saved = errno;
+
+	if (!atomic_exchange(&loop->is_kicked, true))
+		(void)!write(loop->kick.fd, &one, sizeof(one));
+	errno = saved;
+}
+
+int
+loop_watch(struct loop *loop, struct source *source)
+{
+	return poller_add(loop->poller, source->fd,
+	    (uint64_t)(uintptr_t)source, POLLER_READ | POLLER_LEVEL, NULL);
+}
+
+void
+loop_unwatch(struct loop *loop, struct source *source)
+{
+	poller_remove(loop->poller, source->fd);
+	/* It may be in this batch, and its memory be gone by then. */
+	for (int i = loop->event_next; i < loop->event_count; i++) {
+		if (loop->events[i].tag == (uint64_t)(uintptr_t)source)
+			loop->events[i].ready = 0;
+	}
+}
+
+/* ------------------------------------------------------ lists and the table */
+
+static struct connection_list *
+list_of(struct loop *loop, const struct connection *conn)
+{
+	return &loop->lists[conn->list];
+}
+
+int
+loop_settle(struct loop *loop, struct connection *conn,
+    enum connection_state state)
+{
+	const bool writes = state == CONNECTION_DRAINING;
+	const unsigned events = POLLER_READ | (writes ? POLLER_WRITE : 0);
+
+	if (conn->list != state) {
+		if (conn->list != CONNECTION_FREE)
+			TAILQ_REMOVE(list_of(loop, conn), conn, entry);
+		conn->list = (uint8_t)state;
+		conn->placed = loop_now(loop);
+		TAILQ_INSERT_TAIL(list_of(loop, conn), conn, entry);
+	}
+	if (!conn->is_polled) {
+		if (poller_add(loop->poller, conn->fd,
+		    connection_tag(&loop->table, conn), events,
+		    &conn->ready) == -1)
+			return -1;
+		conn->is_polled = true;
+		conn->is_polled_write = writes;
+	} else if (writes && !conn->is_polled_write) {
+		if (poller_change(loop->poller, conn->fd,
+		    connection_tag(&loop->table, conn), events) == -1)
+			return -1;
+		conn->is_polled_write = true;
+	}
+	return 0;
+}
+
+void
+loop_return(struct loop *loop, struct connection *conn)
+{
+	struct connection *first = atomic_load(&loop->returned);
+
+	do
+		conn->returned = first;
+	while (!atomic_compare_exchange_weak(&loop->returned, &first, conn));
+}
+
+static bool
+take_returned(struct loop *loop, struct thread *self)
+{
+	struct connection *conn, *list = NULL;
+
+	if (atomic_load_explicit(&loop->returned, memory_order_relaxed) ==
+	    NULL)
+		return true;
+	/* Those behind this one go back if a handler takes the loop away. */
+	conn = atomic_exchange(&loop->returned, NULL);
+	while (conn != NULL) {		/* first come, first served */
+		struct connection *next = conn->returned;
+
+		conn->returned = list;
+		list = conn;
+		conn = next;
+	}
+	while ((conn = list) != NULL) {
+		list = conn->returned;
+		if (!self->leads)
+			loop_return(loop, conn);
+		else if (conn->state == CONNECTION_ENDING)
+			loop_forget(loop, conn);
+		else
+			drive(loop, conn);
+	}
+	if (!self->leads)
+		loop_kick(loop);
+	return self->leads;
+}
+
+void
+loop_forget(struct loop *loop, struct connection *conn)
+{
+	if (conn->exchange != NULL)
+		loop_exchange_end(loop, conn);
+	if (conn->list != CONNECTION_FREE)
+		TAILQ_REMOVE(list_of(loop, conn), conn, entry);
+	if (conn->is_polled && loop->settings->use_poll)
+		poller_remove(loop->poller, conn->fd);
+	descriptor_close(conn->fd);
+	connection_free(&loop->table, conn);
+	atomic_store_explicit(&loop->line->connections,
+	    (int)loop->table.count, memory_order_relaxed);
+}
+
+struct exchange *
+loop_exchange(struct loop *loop, struct connection *conn)
+{
+	struct thread *self = thread_self;
+	struct exchange *exchange = self->kept;
+
+	if (exchange != NULL) {
+		self->kept = NULL;
+	} else {
+		(void)pthread_mutex_lock(&loop->pool_lock);
+		exchange = exchange_get(&loop->pool);
+		(void)pthread_mutex_unlock(&loop->pool_lock);
+	}
+	if (exchange == NULL)
+		return NULL;
+	exchange->conn = conn;
+	exchange->loop = loop;
+	exchange->output.memory_limit = loop->settings->reply_memory;
+	exchange->output.spool_limit = loop->settings->reply_spool;
+	exchange->output.spool.space = &loop->space;
+	exchange->body.space = &loop->space;
+	conn->exchange = exchange;
+	loop->protocol->begin(exchange);
+	return exchange;
+}
+
+void
+loop_exchange_end(struct loop *loop, struct connection *conn)
+{
+	struct thread *self = thread_self;
+	struct exchange *exchange = conn->exchange;
+
+	conn->exchange = NULL;
+	if (self->kept == NULL && exchange->input.data == exchange->input.own) {
+		exchange_reset(exchange);
+		exchange->input.start = exchange->input.end = 0;
+		exchange->input.wanted = 0;
+		self->kept = exchange;
+		return;
+	}
+	(void)pthread_mutex_lock(&loop->pool_lock);
+	exchange_put(&loop->pool, exchange);
+	(void)pthread_mutex_unlock(&loop->pool_lock);
+}
+
+void
+loop_pend(struct loop *loop, struct connection *conn)
+{
+	conn->state = CONNECTION_PENDING;
+	if (conn->list != CONNECTION_FREE)
+		TAILQ_REMOVE(list_of(loop, conn), conn, entry);
+	conn->list = CONNECTION_PENDING;
+	TAILQ_INSERT_TAIL(list_of(loop, conn), conn, entry);
+	atomic_fetch_add(&loop->pending, 1);
+	atomic_fetch_add_explicit(&loop->line->pending, 1,
+	    memory_order_relaxed);
+}
+
+struct connection *
+loop_unpend(struct loop *loop)
+{
+	struct connection *conn =
+	    TAILQ_FIRST(&loop->lists[CONNECTION_PENDING]);
+
+	if (conn == NULL)
+		return NULL;
+	TAILQ_REMOVE(list_of(loop, conn), conn, entry);
+	conn->list = CONNECTION_FREE;
+	atomic_fetch_sub(&loop->pending, 1);
+	atomic_fetch_sub_explicit(&loop->line->pending, 1,
+	    memory_order_relaxed);
+	return conn;
+}
+
+/* --------------------------------------------------------------- deadlines */
+
+/*
+ * How long a connection of that list may stand in it.  Idle connections have
+ * less when the loop is ending.
+ */
+static unsigned
+patience_of(const struct loop *loop, unsigned list)
+{
+	if (list == CONNECTION_IDLE && loop->end_seen == LOOP_DRAINS)
+		return loop->settings->drain_idle;
+	return loop->patience[list];
+}
+
+/*
+ * The lists are lazy: activity only stores its time in the connection.  When
+ * the first of a list is due by its place there and yet not late by its own
+ * time, it goes to the end; so each list stays ordered by place, and only its
+ * head has to be looked at.
+ */
+static void
+expire_list(struct loop *loop, unsigned list)
+{
+	const unsigned patience = patience_of(loop, list);
+	const uint64_t now = loop_now(loop);
+	struct connection *conn;
+
+	while ((conn = TAILQ_FIRST(&loop->lists[list])) != NULL &&
+	    conn->placed + patience <= now) {
+		const unsigned before = atomic_fetch_or(&conn->ready,
+		    CONNECTION_OWNED);
+
+		TAILQ_REMOVE(&loop->lists[list], conn, entry);
+		TAILQ_INSERT_TAIL(&loop->lists[list], conn, entry);
+		conn->placed = now;
+		if ((before & CONNECTION_OWNED) == 0)
+			drive_expired(loop, conn);
+		if (!thread_self->leads)
+			break;
+	}
+}
+
+static void
+expire(struct loop *loop)
+{
+	for (unsigned list = 0; list < CONNECTION_STATES; list++) {
+		if (!thread_self->leads)
+			break;
+		if (list != CONNECTION_PENDING && patience_of(loop, list) != 0)
+			expire_list(loop, list);
+	}
+}
+
+static int
+sooner(int a, int b)
+{
+	if (a < 0 || (b >= 0 && b < a))
+		return b;
+	return a;
+}
+
+/* When the next deadline of a list is due, or -1. */
+static int
+next_deadline(const struct loop *loop)
+{
+	const uint64_t now = loop_now(loop);
+	int next = -1;
+
+	for (unsigned list = 0; list < CONNECTION_STATES; list++) {
+		const struct connection *conn = TAILQ_FIRST(&loop->lists[list]);
+		const unsigned patience = patience_of(loop, list);
+		uint64_t due;
+
+		if (conn == NULL || patience == 0 ||
+		    list == CONNECTION_PENDING)
+			continue;
+		due = conn->placed + patience;
+		next = sooner(next, due > now ? (int)(due - now) : 0);
+	}
+	return next;
+}
+
+/* ------------------------------------------------------------------ ending */
+
+void
+loop_end(struct loop *loop, enum loop_end how)
+{
+	int before = atomic_load(&loop->end_wanted);
+
+	while (before < (int)how && !atomic_compare_exchange_weak(
+	    &loop->end_wanted, &before, (int)how))
+		;
+	loop_kick(loop);
+}
+
+/* Has each idle connection looked at, as if its time had come. */
+static void
+end_idle(struct loop *loop)
+{
+	struct connection_list *idle = &loop->lists[CONNECTION_IDLE];
+	struct connection *conn, *last = TAILQ_LAST(idle, connection_list);
+
+	while ((conn = TAILQ_FIRST(idle)) != NULL) {
+		const unsigned before = atomic_fetch_or(&conn->ready,
+		    CONNECTION_OWNED);
+
+		TAILQ_REMOVE(idle, conn, entry);
+		TAILQ_INSERT_TAIL(idle, conn, entry);
+		conn->placed = loop_now(loop);
+		if ((before & CONNECTION_OWNED) == 0)
+			drive_expired(loop, conn);
+		if (conn == last || !thread_self->leads)
+			break;
+	}
+}
+
+/* How long what is in hand may still take, or -1 if there is no limit. */
+static int
+grace_left(const struct loop *loop)
+{
+	const unsigned grace = loop->settings->graceful_timeout;
+	const uint64_t past = loop_now(loop) - loop->end_since;
+
+	if (loop->end_seen == LOOP_RUNS || loop->end_seen == LOOP_QUITS ||
+	    grace == 0)
+		return -1;
+	return past < grace ? (int)(grace - past) : 0;
+}
+
+static void
+note_end(struct loop *loop)
+{
+	enum loop_end wanted = (enum loop_end)atomic_load(&loop->end_wanted);
+
+	if (grace_left(loop) == 0)
+		wanted = LOOP_QUITS;
+	if (wanted == loop->end_seen)
+		return;
+	if (loop->end_seen == LOOP_RUNS) {
+		loop->end_since = loop_now(loop);
+		accept_close(loop);
+		worker_line_state(loop->line, WORKER_LEAVING,
+		    loop_now(loop));
+	}
+	loop->end_seen = wanted;
+	if (wanted >= LOOP_SHUTS)
+		end_idle(loop);
+	else
+		for (struct connection *conn =
+		    TAILQ_FIRST(&loop->lists[CONNECTION_IDLE]); conn != NULL;
+		    conn = TAILQ_NEXT(conn, entry))
+			conn->placed = loop_now(loop);
+}
+
+static bool
+has_ended(const struct loop *loop)
+{
+	if (loop->accept_limit == 0 && loop->table.count == 0)
+		return true;
+	if (loop->accept_until != 0 && loop->accept_limit > 0 &&
+	    loop_now(loop) >= loop->accept_until)
+		return true;
+	return loop->end_seen != LOOP_RUNS &&
+	    (loop->table.count == 0 || loop->end_seen == LOOP_QUITS);
+}
+
+/* ---------------------------------------------------------------- the turn */
+
+static void
+dispatch(struct loop *loop, const struct poller_event *event)
+{
+	struct connection *conn;
+	unsigned before;
+
+	if ((event->tag & 1) == 0) {
+		struct source *source = (struct source *)(uintptr_t)event->tag;
+
+		if (event->ready != 0)
+			source->ready(loop, source, event->ready);
+		return;
+	}
+	conn = connection_of_tag(&loop->table, event->tag);
+	if (conn == NULL)
+		return;
+	before = atomic_fetch_or(&conn->ready,
+	    event->ready | CONNECTION_OWNED);
+	if ((before & CONNECTION_OWNED) == 0)
+		drive(loop, conn);
+}
+
+static void
+set_now(struct loop *loop)
+{
+	atomic_store_explicit(&loop->now, clock_ms(), memory_order_relaxed);
+}
+
+/* How long the poller may wait: until the first thing that is due. */
+static int
+patience(struct loop *loop, int timeout)
+{
+	const uint64_t now = loop_now(loop);
+
+	if (atomic_load_explicit(&loop->returned, memory_order_relaxed) !=
+	    NULL)
+		return 0;
+	timeout = sooner(timeout, next_deadline(loop));
+	timeout = sooner(timeout, accept_patience(loop));
+	timeout = sooner(timeout, journal_tick(loop->requests, now,
+	    LOG_DELAY));
+	timeout = sooner(timeout, journal_tick(loop->errors, now, LOG_DELAY));
+	timeout = sooner(timeout, grace_left(loop));
+	if (loop->accept_until != 0 && loop->accept_limit > 0)
+		timeout = sooner(timeout, loop->accept_until > now
+		    ? (int)(loop->accept_until - now) : 0);
+	if (loop->is_threaded &&
+	    atomic_load_explicit(&loop->line->busy, memory_order_relaxed) > 0)
+		timeout = sooner(timeout, TICK);
+	return timeout;
+}
+
+bool
+loop_turn(struct loop *loop, struct thread *self, int timeout)
+{
+	if (loop->event_next == loop->event_count) {
+		loop->event_next = 0;
+		loop->event_count = poller_wait(loop->poller, loop->events,
+		    LOOP_BATCH, patience(loop, timeout));
+		set_now(loop);
+	}
+	while (loop->event_next < loop->event_count) {
+		dispatch(loop, &loop->events[loop->event_next++]);
+		if (!self->leads || crew_yield(loop, self))
+			return false;
+	}
+	if (atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0) {
+		loop->strategy->resume(loop);
+		if (!self->leads)
+			return false;
+	}
+	if (!take_returned(loop, self))
+		return false;
+	note_end(loop);
+	expire(loop);
+	if (!self->leads)
+		return false;
+	accept_balance(loop);
+	if (loop->turned != NULL)
+		loop->turned(loop->server);
+	return !crew_yield(loop, self);
+}
+
+/* Leads until the loop has ended or is led by another thread. */
+void
+loop_lead(struct loop *loop, struct thread *self)
+{
+	set_now(loop);
+	while (!has_ended(loop)) {
+		if (!loop_turn(loop, self, -1))
+			return;
+	}
+}
+
+void
+loop_run(struct loop *loop)
+{
+	struct thread *self = thread_self;
+
+	for (;;) {
+		if (self->leads)
+			loop_lead(loop, self);
+		if (self->leads || !crew_wait(loop, self))
+			break;
+	}
+	journal_flush(loop->requests);
+	journal_flush(loop->errors);
+}
+
+/* --------------------------------------------------------- opening, closing */
+
+static void
+set_patience(struct loop *loop)
+{
+	const struct settings *settings = loop->settings;
+
+	loop->patience[CONNECTION_IDLE] = settings->keep_alive;
+	loop->patience[CONNECTION_HEAD] = settings->header_timeout;
+	loop->patience[CONNECTION_BODY] = settings->body_timeout;
+	loop->patience[CONNECTION_DRAINING] = settings->send_timeout;
+	loop->patience[CONNECTION_LINGERING] = settings->linger_read;
+}
+
+static int
+open_kick(struct loop *loop)
+{
+	loop->kick.ready = kicked;
+	loop->kick.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->kick.fd == -1)
+		return -1;
+	return loop_watch(loop, &loop->kick);
+}
+
+int
+loop_open(struct loop *loop)
+{
+	static _Thread_local struct thread main_thread;
+
+	for (size_t i = 0; i < CONNECTION_STATES; i++)
+		TAILQ_INIT(&loop->lists[i]);
+	set_patience(loop);
+	set_now(loop);
+	loop->pool.protocol_size = loop->protocol->exchange_size;
+	(void)pthread_mutex_init(&loop->pool_lock, NULL);
+	loop->kick.fd = -1;
+	loop->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (connection_table_open(&loop->table,
+	    loop->settings->max_connections) == -1)
+		return failure("no memory for %u connections",
+		    loop->settings->max_connections);
+	loop->poller = poller_new(loop->settings->use_poll);
+	if (loop->poller == NULL || open_kick(loop) == -1)
+		return failure("no event loop can be had");
+	main_thread = (struct thread){ .loop = loop, .leads = true,
+	    .is_main = true };
+	thread_self = &main_thread;
+	if (crew_open(loop, &main_thread) == -1)
+		return -1;
+	return loop->strategy->open == NULL ? 0 : loop->strategy->open(loop);
+}
+
+/* Ends the connections that are left, and their requests with them. */
+static void
+close_connections(struct loop *loop)
+{
+	for (uint32_t i = 0; i < loop->table.used; i++) {
+		struct connection *conn = &loop->table.entries[i];
+
+		if (conn->state != CONNECTION_FREE)
+			drive_end(loop, conn);
+	}
+	while (atomic_load(&loop->returned) != NULL)
+		(void)take_returned(loop, thread_self);
+}
+
+void
+loop_close(struct loop *loop)
+{
+	struct thread *self = thread_self;
+
+	if (self != NULL) {
+		crew_close(loop, self);
+		self->leads = true;
+	}
+	if (loop->strategy->close != NULL && loop->poller != NULL)
+		loop->strategy->close(loop);
+	if (self != NULL && loop->table.entries != NULL)
+		close_connections(loop);
+	if (self != NULL && self->kept != NULL) {
+		exchange_put(&loop->pool, self->kept);
+		self->kept = NULL;
+	}
+	exchange_pool_close(&loop->pool);
+	connection_table_close(&loop->table);
+	poller_free(loop->poller);
+	loop->poller = NULL;
+	descriptor_close(loop->kick.fd);
+	descriptor_close(loop->reserve);
+	thread_self = NULL;
+}

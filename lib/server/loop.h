@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The serving loop of a process: its connections, what they wait for, and
+ * who leads it.  It knows a protocol and a strategy by their functions only.
+ */
+#ifndef SERVER_LOOP_H
+#define SERVER_LOOP_H
+
+#include <sys/types.h>
+#include <bsd/sys/queue.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../base/journal.h"
+#include "connection.h"
+#include "exchange.h"
+#include "poller.h"
+#include "protocol.h"
+#include "scoreboard.h"
+#include "settings.h"
+
+#define LOOP_BATCH	64
+
+struct loop;
+struct listener;
+struct tine_server;
+
+/* Something else that the loop waits for. */
+struct source {
+	int	  fd;
+	void	(*ready)(struct loop *, struct source *, unsigned events);
+};
+
+/* How a loop is asked to end; each includes the ones before it. */
+enum loop_end {
+	LOOP_RUNS,
+	LOOP_DRAINS,	/* idle connections stay readable for a while */
+	LOOP_SHUTS,	/* idle connections are closed, handlers end */
+	LOOP_QUITS	/* nothing is waited for */
+};
+
+/*
+ * How handlers are run.
+ */
+struct strategy {
+	const char	*name;
+	int		 (*open)(struct loop *);
+	/*
+	 * A whole request.  True: its handler has run, on this thread, and
+	 * the caller goes on with the connection.  False: it was taken, to
+	 * wait or to run elsewhere, and is no longer the caller's.
+	 */
+	bool		 (*start)(struct loop *, struct connection *);
+	/* Called by the leader between events, when requests are pending. */
+	void		 (*resume)(struct loop *);
+	void		 (*close)(struct loop *);
+};
+
+extern const struct strategy strategy_single, strategy_thread, strategy_fork;
+
+/* One of the threads of the process that may lead the loop. */
+struct thread {
+	struct loop	*loop;
+	bool		 leads;
+	bool		 is_main;	/* the one that called loop_run() */
+	unsigned	 step;		/* the mark of its long step, or 0 */
+	unsigned	 slot;		/* its line of the scoreboard */
+	struct exchange	*kept;		/* an exchange at hand */
+	struct exchange	*exchange;	/* whose handler it runs, or NULL */
+	uint64_t	 ordinal;	/* of that request in the worker */
+	pthread_t	 id;
+	LIST_ENTRY(thread) entry;
+};
+
+/* The threads, and how they wait for the loop; see step.c. */
+struct crew {
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 spare;		/* there is a token, or an end */
+	pthread_cond_t	 back;		/* the main thread leads again */
+	pthread_cond_t	 ended;
+	LIST_HEAD(, thread) threads;	/* all but the main one */
+	LIST_HEAD(, thread) left;	/* ended, to be joined */
+	unsigned	 count;		/* threads there are, spares too */
+	unsigned	 spares;	/* that wait */
+	unsigned	 tokens;	/* loops given away: 0 or 1 */
+	bool		 is_open;
+	bool		 is_ending;
+	pthread_t	 watcher;
+	atomic_uint	 watcher_sleeps;	/* a futex word */
+	atomic_bool	 watcher_ends;
+	atomic_bool	 back_wanted;
+	_Atomic uint32_t slots[8];	/* bits: slots in use, 256 of them */
+};
+
+/*
+ * Who may touch what.  "The leader" is the one thread whose thread.leads is
+ * true; see step.c for how that changes hands.
+ */
+struct loop {
+	/* Constant while the loop runs. */
+	const struct settings	*settings;
+	const struct protocol	*protocol;
+	const struct strategy	*strategy;
+	struct tine_server	*server;
+	struct scoreboard	*board;
+	struct worker_line	*line;
+	unsigned		 index;		/* of line */
+	struct spool_space	 space;
+	struct journal		*requests;	/* the request log */
+	struct journal		*errors;	/* the error log */
+	unsigned		 patience[CONNECTION_STATES];	/* ms, 0: none */
+	bool			 is_threaded;	/* long steps may be taken */
+	bool			(*verify)(struct tine_server *,
+				    const struct peer *);
+	void			(*turned)(struct tine_server *);
+
+	/* The leader's alone. */
+	struct poller		*poller;
+	struct poller_event	 events[LOOP_BATCH];
+	int			 event_count, event_next;
+	struct connection_table	 table;
+	struct connection_list	 lists[CONNECTION_STATES];
+	struct listener		*listeners;
+	size_t			 listener_count;
+	bool			 is_accepting;	/* listeners are polled */
+	bool			 is_obliged;	/* to accept one */
+	uint64_t		 accept_after;	/* ms: not before */
+	unsigned		 accept_limit;	/* connections still to take;
+						   UINT32_MAX: any number */
+	uint64_t		 accept_until;	/* ms: give up if none came; 0 */
+	int			 reserve;	/* a descriptor to give up */
+	enum loop_end		 end_seen;
+	uint64_t		 end_since;	/* ms */
+	struct source		 kick;
+	_Atomic uint64_t	 average;	/* ns: of handlers lately */
+
+	/* Anybody's, atomically. */
+	_Atomic uint64_t	 now;		/* ms, of this turn */
+	atomic_uint		 word;		/* sequence, lowest bit: takable */
+	_Atomic(struct connection *) returned;	/* given back to the leader */
+	atomic_int		 end_wanted;	/* enum loop_end */
+	atomic_bool		 is_kicked;
+	atomic_uint		 pending;	/* length of that list */
+	_Atomic uint64_t	 ordinals;	/* requests begun */
+
+	struct crew		 crew;		/* under its own lock */
+	pthread_mutex_t		 pool_lock;
+	struct exchange_pool	 pool;		/* under pool_lock */
+};
+
+/* The thread that is running, or NULL outside of a loop. */
+extern _Thread_local struct thread *thread_self;
+
+static inline uint64_t
+loop_now(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->now, memory_order_relaxed);
+}
+
+/*
+ * Makes the loop ready to run; listeners, journals, board and hooks have been
+ * filled in by the caller.  Returns -1 with errno and the text of
+ * tine_error().
+ */
+int	loop_open(struct loop *loop);
+void	loop_close(struct loop *loop);
+
+/* Runs until it is asked to end and has done so. */
+void	loop_run(struct loop *loop);
+
+/*
+ * Asks the loop to end, from anywhere, a signal handler too.
+ */
+void	loop_end(struct loop *loop, enum loop_end how);
+
+/* Wakes the leader, from anywhere, a signal handler too. */
+void	loop_kick(struct loop *loop);
+
+/* Whether no further request should be invited on a connection. */
+static inline bool
+loop_is_ending(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->end_wanted, memory_order_relaxed)
+	    != LOOP_RUNS;
+}
+
+/* Whether the loop was made for one request: handle_request(). */
+static inline bool
+loop_is_single_shot(const struct loop *loop)
+{
+	return loop->accept_limit != UINT32_MAX;
+}
+
+/* Adds a source, level-triggered.  Leader only. */
+int	loop_watch(struct loop *loop, struct source *source);
+void	loop_unwatch(struct loop *loop, struct source *source);
+
+/* --- loop.c, for the other rooms of the loop (drive.c, accept.c, step.c) */
+
+/* One turn, of at most timeout ms; false when the thread lost the loop. */
+bool	loop_turn(struct loop *loop, struct thread *self, int timeout);
+void	loop_lead(struct loop *loop, struct thread *self);
+
+/* Puts conn into the list of a state, and polls it.  Leader only. */
+int	loop_settle(struct loop *loop, struct connection *conn,
+	    enum connection_state state);
+
+/* Hands conn, still owned, to the leader, who will drive it. */
+void	loop_return(struct loop *loop, struct connection *conn);
+
+/* Takes conn out of all that knows it and closes it.  Leader only. */
+void	loop_forget(struct loop *loop, struct connection *conn);
+
+/* An exchange for conn; NULL when there is no memory. */
+struct exchange *loop_exchange(struct loop *loop, struct connection *conn);
+void	loop_exchange_end(struct loop *loop, struct connection *conn);
+
+/* Appends a whole request to those that wait for a handler.  Leader only. */
+void	loop_pend(struct loop *loop, struct connection *conn);
+struct connection *loop_unpend(struct loop *loop);
+
+/* --- drive.c */
+
+/* Takes conn, which is owned, as far as it goes without waiting. */
+void	drive(struct loop *loop, struct connection *conn);
+
+/* The same for a connection whose handler has just run. */
+void	drive_handled(struct loop *loop, struct connection *conn);
+
+/* A deadline of conn's has passed; conn is owned. */
+void	drive_expired(struct loop *loop, struct connection *conn);
+
+/* What a handler calls to have its output sent: see exchange.h. */
+int	drive_push(struct exchange *exchange, bool wait);
+
+/* Ends conn without a word, or so that a cut reply shows. */
+void	drive_end(struct loop *loop, struct connection *conn);
+
+/* --- accept.c */
+
+/* Looks at the share of this worker, and polls the listeners or not. */
+void	accept_balance(struct loop *loop);
+void	accept_close(struct loop *loop);
+void	accept_ready(struct loop *loop, struct source *source,
+	    unsigned events);
+
+/* How long the loop may wait before it has to look again; -1: for ever. */
+int	accept_patience(const struct loop *loop);
+
+/* --- step.c */
+
+/* What the step about to be taken may block; see step.c. */
+void	step_begin(struct loop *loop, struct thread *self);
+
+/* Returns whether the thread still leads, if it did. */
+bool	step_end(struct loop *loop, struct thread *self);
+
+/* Gives the loop to another thread; the caller no longer leads. */
+void	step_give(struct loop *loop, struct thread *self);
+
+int	crew_open(struct loop *loop, struct thread *main_thread);
+void	crew_close(struct loop *loop, struct thread *main_thread);
+
+/* Waits as a spare until the thread leads (true) or shall end (false). */
+bool	crew_wait(struct loop *loop, struct thread *self);
+
+/* The main thread asks for the loop back, and waits until it leads. */
+void	crew_take_back(struct loop *loop, struct thread *self);
+
+/* Called by a leader between two events: gives the loop to who asked. */
+bool	crew_yield(struct loop *loop, struct thread *self);
+
+/* A line of the scoreboard for a handler that runs. */
+unsigned crew_slot(struct loop *loop);
+void	crew_slot_end(struct loop *loop, unsigned slot);
+
+/* Runs the handler of conn on this thread, noting it on the scoreboard. */
+void	handler_run(struct loop *loop, struct thread *self,
+	    struct connection *conn);
+
+#endif

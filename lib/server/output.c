@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See output.h.  Sending is by send(2) where one piece of memory is all there
+ * is, which is the common case and the cheapest, by sendmsg(2) for several,
+ * and by sendfile(2) for files.
+ */
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/descriptor.h"
+#include "output.h"
+
+#define PIECE	((size_t)32 * 1024)
+#define VECTOR	8
+
+void
+output_init(struct output *output, char *memory, size_t size, size_t headroom)
+{
+	memset(output, 0, sizeof(*output));
+	STAILQ_INIT(&output->segments);
+	output->headroom = headroom;
+	output->first.data = memory;
+	output->first.size = size;
+	output->first.start = output->first.end = headroom;
+	output->spool.fd = -1;
+}
+
+static void
+segment_end(struct output *output, struct segment *segment)
+{
+	if (segment->data == NULL) {
+		if (segment->is_owner)
+			descriptor_close(segment->fd);
+	} else {
+		output->memory -= segment->end - segment->start;
+	}
+	if (segment == &output->first) {
+		segment->start = segment->end = output->headroom;
+		return;
+	}
+	free(segment);		/* its data is in the same block */
+}
+
+void
+output_reset(struct output *output)
+{
+	struct segment *segment;
+
+	while ((segment = STAILQ_FIRST(&output->segments)) != NULL) {
+		STAILQ_REMOVE_HEAD(&output->segments, entry);
+		segment_end(output, segment);
+	}
+	if (output->spool.fd != -1)
+		spool_end(&output->spool);
+	output->sent = 0;
+}
+
+static struct segment *
+segment_new(size_t size)
+{
+	struct segment *segment = malloc(sizeof(*segment) + size);
+
+	if (segment == NULL)
+		return NULL;
+	memset(segment, 0, sizeof(*segment));
+	segment->fd = -1;
+	if (size > 0) {
+		segment->data = (char *)(segment + 1);
+		segment->size = size;
+	}
+	return segment;
+}
+
+/* The segment that takes more memory, or NULL. */
+static struct segment *
+last_memory(struct output *output)
+{
+	struct segment *last;
+
+	if (STAILQ_EMPTY(&output->segments)) {
+		STAILQ_INSERT_TAIL(&output->segments, &output->first, entry);
+		return &output->first;
+	}
+	last = STAILQ_LAST(&output->segments, segment, entry);
+	if (last->data == NULL || last->end == last->size)
+		return NULL;
+	return last;
+}
+
+bool
+output_fits(const struct output *output, size_t length)
+{
+	return output->spool.length == 0 &&
+	    length <= output->memory_limit &&
+	    output->memory <= output->memory_limit - length;
+}
+
+static int
+append_spool(struct output *output, const char *data, size_t length)
+{
+	const off_t from = output->spool.length;
+	struct segment *last;
+
+	if ((off_t)length > output->spool_limit - from) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (spool_append(&output->spool, data, length) == -1)
+		return -1;
+	last = STAILQ_LAST(&output->segments, segment, entry);
+	if (last != NULL && last->data == NULL &&
+	    last->fd == output->spool.fd && last->limit == from) {
+		last->limit = output->spool.length;
+		return 0;
+	}
+	return output_append_file(output, output->spool.fd, from,
+	    (off_t)length, false);
+}
+
+int
+output_append(struct output *output, const void *data, size_t length)
+{
+	const char *next = data;
+
+	if (length == 0)
+		return 0;
+	if (!output_fits(output, length))
+		return append_spool(output, next, length);
+	while (length > 0) {
+		struct segment *last = last_memory(output);
+		size_t n;
+
+		if (last == NULL) {
+			last = segment_new(length > PIECE ? length : PIECE);
+			if (last == NULL)
+				return -1;
+			STAILQ_INSERT_TAIL(&output->segments, last, entry);
+		}
+		n = last->size - last->end;
+		if (n > length)
+			n = length;
+		memcpy(last->data + last->end, next, n);
+		last->end += n;
+		output->memory += n;
+		next += n;
+		length -= n;
+	}
+	return 0;
+}
+
+int
+output_prepend(struct output *output, const void *data, size_t length)
+{
+	struct segment *head = STAILQ_FIRST(&output->segments);
+
+	if (head == NULL)
+		head = last_memory(output);
+	if (head != &output->first || head->start < length) {
+		head = segment_new(length);
+		if (head == NULL)
+			return -1;
+		head->start = head->end = length;
+		STAILQ_INSERT_HEAD(&output->segments, head, entry);
+	}
+	head->start -= length;
+	memcpy(head->data + head->start, data, length);
+	output->memory += length;
+	return 0;
+}
+
+int
+output_append_file(struct output *output, int fd, off_t offset, off_t length,
+    bool is_owner)
+{
+	struct segment *segment = segment_new(0);
+
+	if (segment == NULL) {
+		if (is_owner)
+			descriptor_close(fd);
+		return -1;
+	}
+	segment->fd = fd;
+	segment->is_owner = is_owner;
+	segment->offset = offset;
+	segment->limit = offset + length;
+	STAILQ_INSERT_TAIL(&output->segments, segment, entry);
+	return 0;
+}
+
+bool
+output_has_file(const struct output *output)
+{
+	const struct segment *segment;
+
+	STAILQ_FOREACH(segment, &output->segments, entry) {
+		if (segment->data == NULL)
+			return true;
+	}
+	return false;
+}
+
+off_t
+output_pending(const struct output *output)
+{
+	const struct segment *segment;
+	off_t pending = (off_t)output->memory;
+
+	STAILQ_FOREACH(segment, &output->segments, entry) {
+		if (segment->data == NULL)
+			pending += segment->limit - segment->offset;
+	}
+	return pending;
+}
+
+/* Removes n bytes of memory that were sent from the front. */
+static void
+consume(struct output *output, size_t n)
+{
+	output->sent += n;
+	for (;;) {
+		struct segment *segment = STAILQ_FIRST(&output->segments);
+		size_t there;
+
+		if (segment == NULL || segment->data == NULL)
+			return;
+		there = segment->end - segment->start;
+		if (n < there) {
+			segment->start += n;
+			output->memory -= n;
+			return;
+		}
+		n -= there;
+		STAILQ_REMOVE_HEAD(&output->segments, entry);
+		segment_end(output, segment);
+	}
+}
+
+static enum sent
+send_memory(struct output *output, int socket)
+{
+	struct segment *segment = STAILQ_FIRST(&output->segments);
+	const struct segment *next = STAILQ_NEXT(segment, entry);
+	struct iovec vector[VECTOR];
+	struct msghdr message = { .msg_iov = vector };
+	ssize_t n;
+
+	if (next == NULL) {
+		n = send(socket, segment->data + segment->start,
+		    segment->end - segment->start, MSG_NOSIGNAL);
+	} else {
+		size_t count = 0;
+
+		while (segment != NULL && segment->data != NULL &&
+		    count < VECTOR) {
+			vector[count].iov_base = segment->data + segment->start;
+			vector[count].iov_len = segment->end - segment->start;
+			count++;
+			segment = STAILQ_NEXT(segment, entry);
+		}
+		message.msg_iovlen = count;
+		n = sendmsg(socket, &message,
+		    MSG_NOSIGNAL | (segment != NULL ? MSG_MORE : 0));
+	}
+	if (n == -1) {
+		if (errno == EINTR)
+			return SENT_ALL;	/* so far: the caller goes on */
+		return errno == EAGAIN ? SENT_PART : SENT_FAILED;
+	}
+	consume(output, (size_t)n);
+	return SENT_ALL;
+}
+
+static enum sent
+send_file(struct output *output, int socket)
+{
+	struct segment *segment = STAILQ_FIRST(&output->segments);
+	const off_t left = segment->limit - segment->offset;
+	ssize_t n;
+
+	if (left > 0) {
+		n = sendfile(socket, segment->fd, &segment->offset,
+		    (size_t)(left < 0x40000000 ? left : 0x40000000));
+		if (n == -1 && errno == EINTR)
+			return SENT_ALL;
+		if (n == -1)
+			return errno == EAGAIN ? SENT_PART : SENT_FAILED;
+		if (n == 0) {		/* the file has become shorter */
+			errno = ENODATA;
+			return SENT_FAILED;
+		}
+		output->sent += (uint64_t)n;
+	}
+	if (segment->offset == segment->limit) {
+		STAILQ_REMOVE_HEAD(&output->segments, entry);
+		segment_end(output, segment);
+	}
+	return SENT_ALL;
+}
+
+enum sent
+output_send(struct output *output, int socket)
+{
+	const struct segment *segment;
+	enum sent sent = SENT_ALL;
+
+	while (sent == SENT_ALL &&
+	    (segment = STAILQ_FIRST(&output->segments)) != NULL)
+		sent = segment->data != NULL ? send_memory(output, socket)
+		    : send_file(output, socket);
+	return sent;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What waits to be sent on a connection: memory, then a spool file, and files
+ * in between.  It knows segments of bytes, not what they say.
+ */
+#ifndef SERVER_OUTPUT_H
+#define SERVER_OUTPUT_H
+
+#include <sys/types.h>
+#include <bsd/sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spool.h"
+
+struct segment {
+	STAILQ_ENTRY(segment)	 entry;
+	char			*data;		/* NULL: a file */
+	size_t			 start, end, size;
+	int			 fd;
+	bool			 is_owner;	/* of fd */
+	off_t			 offset, limit;	/* what is left of the file */
+};
+
+struct output {
+	STAILQ_HEAD(, segment)	 segments;
+	struct segment		 first;		/* its memory is borrowed */
+	size_t			 headroom;	/* kept free before it */
+	size_t			 memory;	/* bytes in memory, all segments */
+	struct spool		 spool;
+	size_t			 memory_limit;
+	off_t			 spool_limit;
+	uint64_t		 sent;		/* bytes, since it was reset */
+};
+
+enum sent {
+	SENT_ALL,
+	SENT_PART,		/* the socket takes no more for now */
+	SENT_FAILED		/* the client is gone, or the file is short */
+};
+
+/* Borrows memory; the first headroom bytes of it are for output_prepend(). */
+void	output_init(struct output *output, char *memory, size_t size,
+	    size_t headroom);
+
+/* Drops what was not sent, and what the output owns. */
+void	output_reset(struct output *output);
+
+static inline bool
+output_is_empty(const struct output *output)
+{
+	return STAILQ_EMPTY(&output->segments);
+}
+
+/*
+ * Whether length more bytes would still stay in memory: if not, the next
+ * append may block as a disk does.
+ */
+bool	output_fits(const struct output *output, size_t length);
+
+/*
+ * Appends a copy of data.  Returns 0, or -1 with errno: ENOMEM, ENOSPC, EFBIG
+ * (over the bound of a spool), or another one of write(2).
+ */
+int	output_append(struct output *output, const void *data, size_t length);
+
+/* Puts a copy of data before all else; nothing may have been sent yet. */
+int	output_prepend(struct output *output, const void *data, size_t length);
+
+/* Appends a part of a file; takes fd if is_owner, on failure too. */
+int	output_append_file(struct output *output, int fd, off_t offset,
+	    off_t length, bool is_owner);
+
+/* Whether the next output_send() reads a file, and so may block. */
+bool	output_has_file(const struct output *output);
+
+/* Sends what the socket takes without waiting. */
+enum sent output_send(struct output *output, int socket);
+
+/* How many bytes wait. */
+off_t	output_pending(const struct output *output);
+
+#endif

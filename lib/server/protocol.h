@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the serving loop asks of a protocol.  The loop moves bytes; only a
+ * protocol knows where a request ends and what it means.
+ */
+#ifndef SERVER_PROTOCOL_H
+#define SERVER_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct exchange;
+struct loop;
+
+enum framing {
+	FRAMING_HEAD,		/* more of the head is needed, or any byte */
+	FRAMING_BODY,		/* more of the body is needed */
+	FRAMING_SPOOL,		/* spool() has to be called: it may block */
+	FRAMING_WHOLE,		/* the handler can start */
+	FRAMING_REPLY,		/* a reply is in the output; no handler */
+	FRAMING_END		/* close without a word */
+};
+
+enum outcome {
+	OUTCOME_SENT,		/* the client has taken the whole reply */
+	OUTCOME_CUT		/* the connection ended before that */
+};
+
+struct protocol {
+	const char	*name;
+	size_t		 exchange_size;	/* room in each exchange */
+	bool		 speaks_first;	/* the handler starts at accept */
+
+	/* A new request begins; input may have bytes of it. */
+	void		 (*begin)(struct exchange *);
+
+	/*
+	 * Looks at what is new in the input.  May put an interim reply into
+	 * the output.  Must not block.
+	 */
+	enum framing	 (*frame)(struct exchange *);
+	enum framing	 (*spool)(struct exchange *);
+
+	/* Runs the handler; leaves the reply, whole, in the output. */
+	void		 (*handle)(struct exchange *);
+
+	/*
+	 * The client was silent, or went away, in the middle of a request:
+	 * puts a reply into the output, if there is one for that.
+	 */
+	void		 (*late)(struct exchange *);
+
+	/* The worker has no room: puts a reply into the output. */
+	void		 (*full)(struct exchange *);
+
+	/* The reply has gone, or will not go; after it all is freed. */
+	void		 (*done)(struct exchange *, enum outcome);
+
+	/* Texts about the request in hand, for the scoreboard. */
+	const char	*(*describe)(const struct exchange *);
+};
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The scoreboard's memory: lines, then handlers, then journals, each begun on
+ * a cache line of its own so that two writers never share one.
+ */
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "scoreboard.h"
+
+#define LINE	64
+
+static size_t
+lines_size(unsigned workers)
+{
+	const size_t size = sizeof(struct scoreboard) +
+	    (size_t)workers * sizeof(struct worker_line);
+
+	return (size + LINE - 1) & ~(size_t)(LINE - 1);
+}
+
+static size_t
+handlers_size(unsigned workers, unsigned handlers)
+{
+	return (size_t)workers * handlers * sizeof(struct handler_line);
+}
+
+struct scoreboard *
+scoreboard_new(unsigned workers, unsigned handlers, size_t journal_size)
+{
+	const size_t size = lines_size(workers) +
+	    handlers_size(workers, handlers) + 2 * workers * journal_size;
+	struct scoreboard *board;
+
+	board = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (board == MAP_FAILED)
+		return NULL;
+	board->workers = workers;
+	board->handlers = handlers;
+	board->journal_size = journal_size;
+	board->size = size;
+	return board;
+}
+
+void
+scoreboard_free(struct scoreboard *board)
+{
+	const int saved = errno;
+
+	if (board != NULL)
+		(void)munmap(board, board->size);
+	errno = saved;
+}
+
+struct handler_line *
+scoreboard_handler(const struct scoreboard *board, unsigned worker,
+    unsigned handler)
+{
+	const uintptr_t first = (uintptr_t)board + lines_size(board->workers);
+
+	return (struct handler_line *)first +
+	    (size_t)worker * board->handlers + handler;
+}
+
+char *
+scoreboard_journal(const struct scoreboard *board, unsigned worker,
+    unsigned which)
+{
+	const uintptr_t first = (uintptr_t)board + lines_size(board->workers) +
+	    handlers_size(board->workers, board->handlers);
+
+	return (char *)first +
+	    (2 * (size_t)worker + which) * board->journal_size;
+}
+
+static void
+copy(char *to, size_t size, const char *from)
+{
+	const size_t length = strnlen(from, size - 1);
+
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
+void
+handler_line_begin(struct handler_line *line, uint64_t now, const char *client,
+    const char *request)
+{
+	const unsigned sequence = atomic_load_explicit(&line->sequence,
+	    memory_order_relaxed) | 1;
+
+	atomic_store_explicit(&line->sequence, sequence, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	copy(line->client, sizeof(line->client), client);
+	copy(line->request, sizeof(line->request), request);
+	atomic_store_explicit(&line->progress, now, memory_order_relaxed);
+	atomic_store_explicit(&line->since, now, memory_order_relaxed);
+	atomic_store_explicit(&line->sequence, sequence + 1,
+	    memory_order_release);
+}
+
+void
+handler_line_end(struct handler_line *line)
+{
+	atomic_store_explicit(&line->since, 0, memory_order_relaxed);
+}
+
+uint64_t
+handler_line_read(const struct handler_line *line, char client[64],
+    char request[256])
+{
+	const unsigned before = atomic_load_explicit(&line->sequence,
+	    memory_order_acquire);
+	uint64_t since;
+
+	memcpy(client, line->client, 64);
+	memcpy(request, line->request, 256);
+	client[63] = request[255] = '\0';
+	since = atomic_load_explicit(&line->since, memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	if ((before & 1) != 0 || before != atomic_load_explicit(
+	    &line->sequence, memory_order_relaxed))
+		return 0;
+	return since;
+}
+
+const char *
+worker_state_name(enum worker_state state)
+{
+	static const char *const names[] = {
+		[WORKER_EMPTY] = "empty", [WORKER_STARTING] = "starting",
+		[WORKER_IDLE] = "idle", [WORKER_BUSY] = "busy",
+		[WORKER_FULL] = "full", [WORKER_LEAVING] = "leaving",
+		[WORKER_CRASHED] = "crashed", [WORKER_STUCK] = "stuck"
+	};
+
+	if ((unsigned)state >= sizeof(names) / sizeof(names[0]))
+		return "unknown";	/* a worker may write anything */
+	return names[state];
+}

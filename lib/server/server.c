@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * BaseServer: what a program calls to bind and to serve.
+ */
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/date.h"
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "../base/public.h"
+#include "../base/text.h"
+#include "server.h"
+
+#define CONNECTIONS_MOST	65536
+#define LINE_SIZE		4096
+
+/* --------------------------------------------------------- making, freeing */
+
+struct tine_server *
+server_new(const struct protocol *protocol, void (*free_handler)(void *))
+{
+	struct tine_server *server = calloc(1, sizeof(*server));
+
+	if (server == NULL)
+		return NULL;
+	settings_default(&server->settings);
+	arena_init(&server->arena, NULL, 0);
+	server->protocol = protocol;
+	server->free_handler = free_handler;
+	server->log_fds[0] = server->log_fds[1] = STDERR_FILENO;
+	return server;
+}
+
+TINE_PUBLIC void
+tine_server_free(struct tine_server *server)
+{
+	const int saved = errno;
+
+	if (server == NULL)
+		return;
+	for (size_t i = 0; i < server->listener_count; i++)
+		listener_close(&server->listeners[i], true);
+	free(server->listeners);
+	arena_reset(&server->arena);
+	scoreboard_free(server->board);
+	if (server->handler != NULL)
+		server->free_handler(server->handler);
+	free(server);
+	errno = saved;
+}
+
+/* ----------------------------------------------------------------- binding */
+
+static int
+add_listener(struct tine_server *server, const struct endpoint *endpoint)
+{
+	struct listener *listeners;
+
+	listeners = reallocarray(server->listeners, server->listener_count + 1,
+	    sizeof(*listeners));
+	if (listeners == NULL)
+		return failure("no memory for a listener");
+	server->listeners = listeners;
+	if (listener_open(&listeners[server->listener_count], endpoint,
+	    server->settings.backlog) == -1)
+		return -1;
+	server->listener_count++;
+	return 0;
+}
+
+/*
+ * A name such as localhost may have several addresses.  With port 0 all of
+ * them get the port that the first one got.
+ */
+TINE_PUBLIC int
+tine_server_bind(struct tine_server *server, const char *text)
+{
+	struct endpoint endpoints[8];
+	const size_t before = server->listener_count;
+	size_t count;
+
+	if (endpoint_parse(text, endpoints, 8, &count) == -1)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		const struct endpoint *first;
+
+		if (i > 0) {
+			first = &server->listeners[before].endpoint;
+			endpoint_copy_port(&endpoints[i], first);
+		}
+		if (add_listener(server, &endpoints[i]) == -1)
+			goto fail;
+	}
+	return 0;
+
+fail:
+	while (server->listener_count > before)
+		listener_close(&server->listeners[--server->listener_count],
+		    true);
+	return -1;
+}
+
+TINE_PUBLIC const char *
+tine_server_address(struct tine_server *server, size_t n)
+{
+	return n < server->listener_count ? server->listeners[n].text : NULL;
+}
+
+TINE_PUBLIC int
+tine_server_fileno(const struct tine_server *server)
+{
+	return server->listener_count > 0 ? server->listeners[0].source.fd
+	    : -1;
+}
+
+TINE_PUBLIC void
+tine_server_set_data(struct tine_server *server, void *data)
+{
+	server->data = data;
+}
+
+TINE_PUBLIC void *
+tine_server_data(const struct tine_server *server)
+{
+	return server->data;
+}
+
+/* ----------------------------------------------------------------- the log */
+
+static const char *
+level_name(enum tine_level level)
+{
+	switch (level) {
+	case TINE_LOG_DEBUG:
+		return "DEBUG";
+	case TINE_LOG_INFO:
+		return "INFO";
+	case TINE_LOG_WARNING:
+		return "WARNING";
+	case TINE_LOG_ERROR:
+		break;
+	}
+	return "ERROR";
+}
+
+void
+server_vlog(struct tine_server *server, enum tine_level level,
+    const char *format, va_list ap)
+{
+	char text[LINE_SIZE / 4], line[LINE_SIZE], date[21];
+	const int saved = errno;
+	int length;
+	size_t n;
+
+	length = vsnprintf(text, sizeof(text), format, ap);
+	if (length < 0)
+		return;
+	n = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
+	date_log(date, time(NULL));
+	length = snprintf(line, sizeof(line), "[%s] [%ld] %s ", date,
+	    (long)getpid(), level_name(level));
+	n = (size_t)length + text_escape_log(line + length,
+	    sizeof(line) - (size_t)length, text, n);
+	if (n >= sizeof(line))
+		n = sizeof(line) - 1;
+	if (server->errors.data != NULL) {
+		journal_line(&server->errors, clock_ms(), line, n);
+		journal_flush(&server->errors);
+	} else if (server->log_fds[1] != -1) {
+		line[n] = '\n';
+		(void)!write(server->log_fds[1], line, n + 1);
+	}
+	errno = saved;
+}
+
+void
+server_log(struct tine_server *server, enum tine_level level,
+    const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	server_vlog(server, level, format, ap);
+	va_end(ap);
+}
+
+/* ----------------------------------------------------------------- serving */
+
+/*
+ * As many connections as there may be descriptors, less some for the
+ * handlers' own files and for spools.
+ */
+static void
+bound_connections(struct settings *settings)
+{
+	struct rlimit limit;
+	rlim_t room;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		limit.rlim_cur = limit.rlim_max = 1024;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+			(void)getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	room = limit.rlim_cur - limit.rlim_cur / 8;
+	room = room > 32 ? room - 24 : 8;
+	if (room > CONNECTIONS_MOST)
+		room = CONNECTIONS_MOST;
+	if (settings->max_connections == 0 ||
+	    settings->max_connections > room)
+		settings->max_connections = (unsigned)room;
+}
+
+static unsigned
+handlers_of(const struct settings *settings)
+{
+	switch (settings->mode) {
+	case MODE_THREAD:
+		return settings->max_threads + 2;
+	case MODE_FORK:
+		return settings->max_children + 1;
+	case MODE_SINGLE:
+		break;
+	}
+	return 2;
+}
+
+int
+server_prepare(struct tine_server *server, unsigned workers)
+{
+	bound_connections(&server->settings);
+	(void)signal(SIGPIPE, SIG_IGN);	/* sendfile(2) has no MSG_NOSIGNAL */
+	scoreboard_free(server->board);
+	server->board = scoreboard_new(workers,
+	    handlers_of(&server->settings), SERVER_JOURNAL);
+	if (server->board == NULL)
+		return failure("no memory for the scoreboard");
+	return 0;
+}
+
+static const struct strategy *
+strategy_of(const struct settings *settings)
+{
+	switch (settings->mode) {
+	case MODE_THREAD:
+		return &strategy_thread;
+	case MODE_FORK:
+		return &strategy_fork;
+	case MODE_SINGLE:
+		break;
+	}
+	return &strategy_single;
+}
+
+static bool
+verify(struct tine_server *server, const struct peer *peer)
+{
+	char address[64];
+	struct tine_peer shown;
+
+	peer_format(peer, address, sizeof(address));
+	shown.address = address;
+	shown.port = peer_port(peer);
+	return server->hooks.verify_request(server, &shown);
+}
+
+static void
+open_journals(struct tine_server *server, unsigned index)
+{
+	struct worker_line *line = &server->board->lines[index];
+
+	journal_open(&server->requests, server->log_fds[0],
+	    scoreboard_journal(server->board, index, 0), SERVER_JOURNAL,
+	    &line->log_used[0]);
+	journal_open(&server->errors, server->log_fds[1],
+	    scoreboard_journal(server->board, index, 1), SERVER_JOURNAL,
+	    &line->log_used[1]);
+}
+
+static void
+fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
+{
+	struct scoreboard *board = server->board;
+
+	memset(loop, 0, sizeof(*loop));
+	loop->settings = &server->settings;
+	loop->protocol = server->protocol;
+	loop->strategy = strategy_of(&server->settings);
+	loop->server = server;
+	loop->board = board;
+	loop->index = index;
+	loop->line = &board->lines[index];
+	loop->space.used = &board->spooled;
+	loop->space.limit = server->settings.spool_space;
+	loop->space.dir = settings_spool_dir(&server->settings);
+	loop->requests = &server->requests;
+	loop->errors = &server->errors;
+	loop->is_threaded = true;
+	loop->verify = server->hooks.verify_request != NULL ? verify : NULL;
+	loop->turned = server->hooks.service_actions;
+	loop->listeners = server->listeners;
+	loop->listener_count = server->listener_count;
+	loop->accept_limit = UINT32_MAX;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		server->listeners[i].source.ready = accept_ready;
+		listener_defer(&server->listeners[i],
+		    !server->protocol->speaks_first);
+	}
+	atomic_store(&loop->line->pid, getpid());
+}
+
+static void
+serve(struct tine_server *server, struct loop *loop)
+{
+	worker_line_state(loop->line, WORKER_IDLE, clock_ms());
+	atomic_store(&server->loop, loop);
+	if (atomic_load(&server->end_wanted) != LOOP_RUNS)
+		loop_end(loop, (enum loop_end)atomic_load(
+		    &server->end_wanted));
+	loop_run(loop);
+	atomic_store(&server->loop, NULL);
+	atomic_store(&server->end_wanted, LOOP_RUNS);
+}
+
+int
+server_work(struct tine_server *server, unsigned index,
+    int (*prepare)(struct loop *, void *), void *argument)
+{
+	struct loop *loop = malloc(sizeof(*loop));
+	int result = -1;
+
+	if (loop == NULL)
+		return failure("no memory for the loop");
+	server->index = index;
+	open_journals(server, index);
+	fill_loop(server, loop, index);
+	if (loop_open(loop) == 0 &&
+	    (server->hooks.worker_init == NULL ||
+	    server->settings.mode == MODE_FORK ||
+	    server->hooks.worker_init(server) == 0) &&
+	    (prepare == NULL || prepare(loop, argument) == 0)) {
+		serve(server, loop);
+		if (server->hooks.worker_exit != NULL)
+			server->hooks.worker_exit(server);
+		result = 0;
+	}
+	loop_close(loop);
+	free(loop);
+	return result;
+}
+
+void
+server_end(struct tine_server *server, enum loop_end how)
+{
+	struct loop *loop;
+	int before = atomic_load(&server->end_wanted);
+
+	while (before < (int)how && !atomic_compare_exchange_weak(
+	    &server->end_wanted, &before, (int)how))
+		;
+	loop = atomic_load(&server->loop);
+	if (loop != NULL)
+		loop_end(loop, how);
+}
+
+static int
+need_listener(const struct tine_server *server)
+{
+	if (server->listener_count > 0)
+		return 0;
+	return failure_errno(EDESTADDRREQ,
+	    "the server is not bound (call tine_server_bind first)");
+}
+
+TINE_PUBLIC int
+tine_serve_forever(struct tine_server *server)
+{
+	if (need_listener(server) == -1 || server_prepare(server, 1) == -1)
+		return -1;
+	return server_work(server, 0, NULL, NULL);
+}
+
+TINE_PUBLIC int
+tine_handle_request(struct tine_server *server, int timeout)
+{
+	struct loop *loop;
+	int result = -1;
+
+	if (need_listener(server) == -1 || server_prepare(server, 1) == -1)
+		return -1;
+	loop = malloc(sizeof(*loop));
+	if (loop == NULL)
+		return failure("no memory for the loop");
+	open_journals(server, 0);
+	fill_loop(server, loop, 0);
+	loop->turned = NULL;		/* as Python's: only serve_forever */
+	loop->accept_limit = 1;
+	if (timeout >= 0)
+		loop->accept_until = clock_ms() + (uint64_t)timeout;
+	if (loop_open(loop) == 0) {
+		serve(server, loop);
+		result = loop->accept_limit == 0;
+	}
+	loop_close(loop);
+	free(loop);
+	if (result == 0 && server->hooks.handle_timeout != NULL)
+		server->hooks.handle_timeout(server);
+	return result;
+}
+
+TINE_PUBLIC void
+tine_shutdown(struct tine_server *server)
+{
+	server_end(server, LOOP_SHUTS);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The server: BaseServer and what a worker needs to serve.  It knows no
+ * protocol by name, and not who forks it.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "../base/arena.h"
+#include "../base/journal.h"
+#include "../tine.h"
+#include "listener.h"
+#include "loop.h"
+#include "settings.h"
+
+#define SERVER_JOURNAL	((size_t)32 * 1024)	/* of each log, a worker */
+
+struct tine_server {
+	struct settings		 settings;
+	const struct protocol	*protocol;
+	void			*handler;	/* the class, a copy of it */
+	void			(*free_handler)(void *);
+	struct tine_hooks	 hooks;
+	void			*data;		/* the user's */
+	struct arena		 arena;		/* the options' texts */
+	const char		*binds[16];	/* addresses asked for */
+	size_t			 bind_count;
+	/*
+	 * Loads the handler in the process that runs it; NULL if it is here.
+	 * Returns 0 or an exit status, with the text of tine_error().
+	 */
+	int			(*load)(struct tine_server *);
+	const char		*module;	/* its path */
+
+	struct listener		*listeners;
+	size_t			 listener_count;
+
+	int			 log_fds[2];	/* requests, errors; -1: none */
+	struct journal		 requests;
+	struct journal		 errors;
+	struct scoreboard	*board;
+	unsigned		 index;		/* this process' line of it */
+	_Atomic(struct loop *)	 loop;		/* while it runs */
+	atomic_int		 end_wanted;	/* before the loop was there */
+};
+
+/* A server with no handler yet, which free_handler frees.  NULL: ENOMEM. */
+struct tine_server *server_new(const struct protocol *protocol,
+	    void (*free_handler)(void *));
+
+/*
+ * What comes before serving, once: limits of descriptors, the scoreboard.
+ * Returns -1 with errno and the text of tine_error().
+ */
+int	server_prepare(struct tine_server *server, unsigned workers);
+
+/*
+ * Serves in this process as worker index.  prepare is called when the loop is
+ * open, before the first request; -1 ends the worker.  Returns 0, or -1 with
+ * errno and the text of tine_error().
+ */
+int	server_work(struct tine_server *server, unsigned index,
+	    int (*prepare)(struct loop *, void *), void *argument);
+
+/* Asks the loop of this process to end; async-signal-safe. */
+void	server_end(struct tine_server *server, enum loop_end how);
+
+/* A line in the error log. */
+void	server_log(struct tine_server *server, enum tine_level level,
+	    const char *format, ...) TINE_PRINTF(3, 4);
+void	server_vlog(struct tine_server *server, enum tine_level level,
+	    const char *format, va_list ap) TINE_PRINTF(3, 0);
+
+#endif

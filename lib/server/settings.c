@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The defaults of the options that the serving loop knows.
+ */
+#include <sys/types.h>
+
+#include <stdlib.h>
+
+#include "settings.h"
+
+#define KILO	((size_t)1024)
+#define GIGA	((off_t)1024 * 1024 * 1024)
+
+static const struct settings defaults = {
+	.mode = MODE_SINGLE,
+	.backlog = 4096,
+	.workers = 2,
+	.max_threads = 64,
+	.stack_size = 1024 * 1024,
+	.max_children = 40,		/* Python's */
+	.spare_children = 2,
+	.child_requests = 1,		/* as ForkingMixIn */
+	.timeout = 60 * 1000,
+	.start_timeout = 60 * 1000,
+	.graceful_timeout = 25 * 1000,
+	.drain_idle = 1000,
+	.crash_grace = 2000,
+	.keep_alive = 75 * 1000,
+	.header_timeout = 20 * 1000,
+	.header_limit = 40 * 1000,
+	.body_timeout = 20 * 1000,
+	.send_timeout = 30 * 1000,
+	.minimum_rate = 500,
+	.linger_read = 5 * 1000,
+	.linger_limit = 30 * 1000,
+	.max_head = 32 * KILO,
+	.max_fields = 100,
+	.max_body = 1 * GIGA,
+	.body_memory = 64 * KILO,
+	.reply_memory = 256 * KILO,
+	.reply_spool = 1 * GIGA,
+	.spool_space = 10 * GIGA,
+	.log = "-",
+	.error_log = "-",
+};
+
+void
+settings_default(struct settings *settings)
+{
+	*settings = defaults;
+}
+
+const char *
+settings_spool_dir(const struct settings *settings)
+{
+	const char *dir = settings->spool_dir;
+
+	if (dir == NULL)
+		dir = getenv("TMPDIR");
+	if (dir == NULL || *dir == '\0')
+		dir = "/tmp";
+	return dir;
+}

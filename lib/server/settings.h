@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the options decide: filled in once before serving, read by all.  It
+ * must not know where the values came from.
+ */
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mode { MODE_SINGLE, MODE_THREAD, MODE_FORK };
+
+/* Times are milliseconds, 0 for no limit; sizes are bytes. */
+struct settings {
+	enum mode	 mode;
+	unsigned	 backlog;
+	unsigned	 workers;		/* 0: no master */
+	unsigned	 max_threads;		/* handlers at once, a worker */
+	unsigned	 stack_size;		/* of a handler's thread, bytes */
+	unsigned	 max_children;		/* at once, a worker */
+	unsigned	 spare_children;
+	unsigned	 child_requests;	/* a child */
+
+	unsigned	 timeout;		/* of a handler */
+	unsigned	 start_timeout;
+	unsigned	 graceful_timeout;
+	unsigned	 drain_idle;
+	unsigned	 crash_grace;
+
+	unsigned	 keep_alive;		/* an idle connection */
+	unsigned	 header_timeout;	/* a whole head, at first */
+	unsigned	 header_limit;		/* however fast it comes */
+	unsigned	 body_timeout;		/* without progress */
+	unsigned	 send_timeout;		/* without progress */
+	unsigned	 minimum_rate;		/* of a head or body, bytes/s */
+	unsigned	 linger_read;		/* between two reads */
+	unsigned	 linger_limit;		/* in all */
+
+	size_t		 max_head;
+	size_t		 max_fields;
+	off_t		 max_body;
+	size_t		 body_memory;
+	size_t		 reply_memory;
+	off_t		 reply_spool;		/* of one reply */
+	off_t		 spool_space;		/* of the whole server */
+	unsigned	 max_connections;	/* a worker; 0: by descriptors */
+
+	const char	*spool_dir;		/* NULL: $TMPDIR or /tmp */
+	bool		 use_poll;		/* poll(2), not epoll(7) */
+
+	/* What the master does; paths are NULL where nothing was said. */
+	const char	*log;			/* "-": standard error */
+	const char	*error_log;
+	const char	*pidfile;
+};
+
+void	settings_default(struct settings *settings);
+
+/* The directory for spool files, never NULL. */
+const char *settings_spool_dir(const struct settings *settings);
+
+#endif

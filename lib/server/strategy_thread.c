@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Mode thread: up to --max-threads handlers at once.
+ *
+ * A short handler runs in place, on the thread that leads, and costs no
+ * hand-over.  If handlers have been long lately, the leader gives the loop
+ * away before it starts one: the classic leader and followers, whose cost is
+ * then small beside the handler's.
+ */
+#include "../base/clock.h"
+#include "loop.h"
+
+#define LONG		50000	/* ns: worth a hand-over */
+#define CLIPPED		1000000	/* ns: one very long handler is no trend */
+
+static bool
+has_thread(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->line->busy, memory_order_relaxed) <
+	    (int)loop->settings->max_threads;
+}
+
+static void
+note_duration(struct loop *loop, uint64_t duration)
+{
+	const int64_t average = (int64_t)atomic_load_explicit(&loop->average,
+	    memory_order_relaxed);
+	int64_t sample = (int64_t)duration;
+
+	if (sample > CLIPPED)
+		sample = CLIPPED;
+	/* A sample lost to another thread does no harm. */
+	atomic_store_explicit(&loop->average,
+	    (uint64_t)(average + (sample - average) / 8),
+	    memory_order_relaxed);
+}
+
+static void
+handle(struct loop *loop, struct thread *self, struct connection *conn)
+{
+	const int busy = 1 + atomic_fetch_add_explicit(&loop->line->busy, 1,
+	    memory_order_relaxed);
+	const uint64_t begun = clock_ns();
+	uint64_t duration;
+
+	if (busy >= (int)loop->settings->max_threads)
+		worker_line_state(loop->line, WORKER_FULL, loop_now(loop));
+	if (self->leads && atomic_load_explicit(&loop->average,
+	    memory_order_relaxed) > LONG &&
+	    loop_settle(loop, conn, CONNECTION_IDLE) == 0)
+		step_give(loop, self);
+	else
+		step_begin(loop, self);
+	handler_run(loop, self, conn);
+	duration = clock_ns() - begun;
+	(void)step_end(loop, self);
+	note_duration(loop, duration);
+	atomic_fetch_sub_explicit(&loop->line->busy, 1, memory_order_relaxed);
+	if (busy >= (int)loop->settings->max_threads && !loop_is_ending(loop))
+		worker_line_state(loop->line, WORKER_BUSY, loop_now(loop));
+	if (!self->leads && atomic_load(&loop->pending) > 0)
+		loop_kick(loop);
+}
+
+static bool
+start(struct loop *loop, struct connection *conn)
+{
+	struct thread *self = thread_self;
+
+	if (has_thread(loop)) {
+		handle(loop, self, conn);
+		return true;
+	}
+	if (self->leads) {
+		loop_pend(loop, conn);
+	} else {
+		conn->state = CONNECTION_PENDING;
+		loop_return(loop, conn);
+		loop_kick(loop);
+	}
+	return false;
+}
+
+static void
+resume(struct loop *loop)
+{
+	struct thread *self = thread_self;
+	struct connection *conn;
+
+	while (self->leads && has_thread(loop) &&
+	    (conn = loop_unpend(loop)) != NULL)
+		drive(loop, conn);
+}
+
+const struct strategy strategy_thread = {
+	"thread", NULL, start, resume, NULL
+};

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tine: Python's SocketServer and BaseHTTPServer for C, in pre-forked workers.
+ *
+ * This header is the contract: everything a program may use, and nothing
+ * else.  Each function has its page, tine_name(3) or the page of its family.
+ *
+ * Conventions.  A function that can fail returns -1 or NULL and sets errno;
+ * tine_error() then has the sentence for a person.  A pointer that is passed
+ * in is borrowed unless the function says that it takes it.  Memory that a
+ * function returns lives as long as the request it was made for; nothing is
+ * freed by hand.  Times are milliseconds, lengths are bytes.
+ */
+#ifndef TINE_H
+#define TINE_H
+
+#include <sys/types.h>
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TINE_VERSION	"0.1.0"
+
+#if defined(__GNUC__)
+#define TINE_PRINTF(format, first) \
+	__attribute__((__format__(__printf__, format, first)))
+#define TINE_WEAK	__attribute__((__weak__, __visibility__("default")))
+#else
+#define TINE_PRINTF(format, first)
+#define TINE_WEAK
+#endif
+
+struct tine_server;
+struct tine_request;
+
+/*
+ * What a person should read after a function has failed: thing, reason and
+ * remedy, without a final newline.  Valid until the next call of a tine_
+ * function by the same thread.  Never NULL.
+ */
+const char *tine_error(void);
+
+/* ------------------------------------------------------------- requests */
+
+/* A header field as it came (RFC 9110, section 5), white space trimmed. */
+struct tine_field {
+	const char	*name;
+	const char	*value;
+};
+
+/*
+ * One request: the instance of Python's BaseHTTPRequestHandler.  It is made
+ * by the library and lives from the first byte of the handler to the end of
+ * its finish function.  Members are read only, but for close_connection.
+ */
+struct tine_request {
+	struct tine_server	*server;
+	/* The peer's numeric address; "unix:" and its uid on a Unix socket. */
+	const char		*client_address;
+	/* The peer's port; on a Unix socket its process id, 0 if unknown. */
+	unsigned		 client_port;
+	/* The request line without its end, as it came. */
+	const char		*requestline;
+	/* The method; it is case-sensitive (RFC 9110, section 9.1). */
+	const char		*command;
+	/* The request target as it came, with the query: Python's path. */
+	const char		*path;
+	/* The path without the query; of an absolute target only its path. */
+	const char		*real_path;
+	/* What follows the first '?', or "" if there is none. */
+	const char		*query;
+	/* "HTTP/1.0" or "HTTP/1.1": the client's. */
+	const char		*request_version;
+	/* The fields in the order they came; ends with a NULL name. */
+	const struct tine_field	*headers;
+	size_t			 header_count;
+	/* Length of the decoded body; -1 while .stream_body has not read it. */
+	off_t			 content_length;
+	/* Whether the connection ends after this reply; may be set. */
+	bool			 close_connection;
+	/* Yours: NULL when setup is called. */
+	void			*data;
+};
+
+/*
+ * The value of the first field called name (any case), or NULL if there is
+ * none: Python's headers.get().
+ */
+const char *tine_header(const struct tine_request *req, const char *name);
+
+/*
+ * The value of the n-th field called name, counted from 0, or NULL: the
+ * elements of Python's headers.get_all().
+ */
+const char *tine_header_nth(const struct tine_request *req, const char *name,
+	    size_t n);
+
+/*
+ * Reads up to size bytes of the body into buffer: Python's rfile.read().
+ * Returns the number read, 0 at the end of the body, or -1 with errno: EIO
+ * (the spool file could not be read), ETIMEDOUT, ECONNRESET or EPROTO (with
+ * .stream_body, which reads from the client).
+ */
+ssize_t	tine_read(struct tine_request *req, void *buffer, size_t size);
+
+/*
+ * The whole body as memory, whatever was read of it before, and its length
+ * in *length (which may be NULL).  A body that was spooled is mapped.  A NUL
+ * follows the last byte.  NULL with errno: ENOMEM, EINVAL (.stream_body).
+ */
+const char *tine_body(struct tine_request *req, size_t *length);
+
+/*
+ * The body as a standard input stream, at the place where tine_read() is:
+ * Python's rfile.  Closed by the library.  NULL with errno ENOMEM.
+ */
+FILE	*tine_rfile(struct tine_request *req);
+
+/* ---------------------------------------------------------------- replies */
+
+/*
+ * Output errors are sticky, as with stdio: after the first one every further
+ * write fails at once with the same errno, and a handler may ignore them all.
+ * Errors of the writing functions: EPIPE (the client is gone), ETIMEDOUT (it
+ * took nothing for --send-timeout), ENOSPC or EIO (the spool file), ENOMEM,
+ * EFBIG (more than the Content-Length that the handler sent).
+ */
+
+/*
+ * Begins a reply: Python's send_response().  Calls log_request, then adds the
+ * status line and the fields Server and Date.  message is copied; NULL means
+ * the usual phrase of the code.  Returns 0, or -1 with errno EINVAL (code
+ * below 100 or above 999, or a control character in message), EALREADY (a
+ * final reply was begun before), ENOMEM.
+ */
+int	tine_send_response(struct tine_request *req, int code,
+	    const char *message);
+
+/* The same without Server, Date and the log: send_response_only(). */
+int	tine_send_response_only(struct tine_request *req, int code,
+	    const char *message);
+
+/*
+ * Adds a field to the head of the reply: Python's send_header().
+ *
+ * name and value are copied.  A value with CR, LF, NUL or another control
+ * character but TAB is refused, since it could start a field or a reply of
+ * its own (RFC 9110, section 5.5); unless the handler replaces the reply, it
+ * becomes a 500.  Fields go out in the order of the calls.  "Connection:
+ * close" and "keep-alive" set close_connection.  Content-Length must be a
+ * number and there once; Transfer-Encoding is the library's to send.
+ *
+ * Returns 0, or -1 with errno set: EINVAL (name is no token, or value is as
+ * above), EALREADY (the head is complete), ENOMEM.
+ */
+int	tine_send_header(struct tine_request *req, const char *name,
+	    const char *value);
+
+/* The same with a value made by printf(3). */
+int	tine_send_headerf(struct tine_request *req, const char *name,
+	    const char *format, ...) TINE_PRINTF(3, 4);
+
+/*
+ * Ends the head: Python's end_headers().  A 1xx head is sent at once and a
+ * further reply may follow.  Returns 0, or -1 with errno EINVAL (there is no
+ * status line), EALREADY.
+ */
+int	tine_end_headers(struct tine_request *req);
+
+/*
+ * Passes on what is there of the head, without ending it, so that what is
+ * written next continues it: Python's flush_headers(), as CGI uses it.
+ */
+int	tine_flush_headers(struct tine_request *req);
+
+/*
+ * A whole reply that tells of an error: Python's send_error().  message and
+ * explain are shown escaped; NULL means the usual texts of the code.  Sends
+ * "Connection: close".  What the handler had buffered of another reply is
+ * dropped.  Returns 0, or -1 with errno EALREADY (bytes of a reply are out;
+ * it will be cut so that the client sees it), ENOMEM.
+ */
+int	tine_send_error(struct tine_request *req, int code, const char *message,
+	    const char *explain);
+
+/*
+ * Writes to the body of the reply: Python's wfile.write().  data is copied.
+ * A head that was not ended is ended first.  What goes to a HEAD request, or
+ * with a status that has no body (1xx, 204, 304), is counted and dropped.
+ * Returns length, or -1 with errno (see above).
+ */
+ssize_t	tine_write(struct tine_request *req, const void *data, size_t length);
+ssize_t	tine_puts(struct tine_request *req, const char *text);
+ssize_t	tine_printf(struct tine_request *req, const char *format, ...)
+	    TINE_PRINTF(2, 3);
+ssize_t	tine_vprintf(struct tine_request *req, const char *format, va_list ap)
+	    TINE_PRINTF(2, 0);
+
+/*
+ * Adds length bytes of the regular file fd, from offset, to the body.  Takes
+ * fd: it is closed when it was sent, and on failure.  The bytes are read when
+ * they are sent; if the file has become shorter by then, the connection is
+ * ended so that the client sees it.  Never spooled.  Returns 0 or -1.
+ */
+int	tine_send_file(struct tine_request *req, int fd, off_t offset,
+	    off_t length);
+
+/*
+ * Sends what was written so far, for replies that are made slowly (events,
+ * progress), and waits for a client that is behind, --send-timeout at most.
+ */
+int	tine_flush(struct tine_request *req);
+
+/*
+ * The body of the reply as a standard output stream: Python's wfile.  It is
+ * flushed before every tine_ write and before the reply ends.  Closed by the
+ * library.  NULL with errno ENOMEM.
+ */
+FILE	*tine_wfile(struct tine_request *req);
+
+/* The errno that stuck to the output, or 0. */
+int	tine_output_error(const struct tine_request *req);
+
+/* ------------------------------------------------- dates, names, the log */
+
+/*
+ * The date in HTTP's form, "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section
+ * 5.6.7): Python's date_time_string().  (time_t)-1 means now.
+ */
+const char *tine_date_time_string(struct tine_request *req, time_t when);
+
+/* Now in the log's form, local time: "23/Nov/2026 20:21:49". */
+const char *tine_log_date_time_string(struct tine_request *req);
+
+/* The client's address as the log shows it: Python's address_string(). */
+const char *tine_address_string(const struct tine_request *req);
+
+/* server_version, a space and sys_version. */
+const char *tine_version_string(struct tine_request *req);
+
+/*
+ * The short and the long phrase of a status code: Python's responses table.
+ * Either pointer may be NULL.  Returns -1 for an unknown code.
+ */
+int	tine_responses(int code, const char **phrase, const char **explain);
+
+/*
+ * Who is running the handler, as the tutorial prints it: "MainThread" in
+ * single mode, "Thread-N" for the N-th request of a worker in thread mode,
+ * the process id in fork mode.
+ */
+const char *tine_thread_name(struct tine_request *req);
+
+enum tine_level {
+	TINE_LOG_DEBUG, TINE_LOG_INFO, TINE_LOG_WARNING, TINE_LOG_ERROR
+};
+
+/*
+ * Writes a line to the error log with the request named.  req may be NULL.
+ * Control characters are escaped.
+ */
+void	tine_log(struct tine_request *req, enum tine_level level,
+	    const char *format, ...) TINE_PRINTF(3, 4);
+
+/*
+ * A line in the request log, as Python's log_message() writes it:
+ * "ADDRESS - - [DATE] text".  Control characters become \xNN.
+ */
+void	tine_log_message(struct tine_request *req, const char *format, ...)
+	    TINE_PRINTF(2, 3);
+
+/* Python's log_error(): the same sink as log_message(). */
+void	tine_log_error(struct tine_request *req, const char *format, ...)
+	    TINE_PRINTF(2, 3);
+
+/* ------------------------------------------------ a request's resources */
+
+/* Memory of the request's arena, aligned for anything; NULL with ENOMEM. */
+void	*tine_alloc(struct tine_request *req, size_t size);
+char	*tine_strdup(struct tine_request *req, const char *text);
+char	*tine_asprintf(struct tine_request *req, const char *format, ...)
+	    TINE_PRINTF(2, 3);
+
+/*
+ * Has function called with argument when the request ends, however it ends
+ * (but not if the process is killed), last registered first.  It may not
+ * write.  Returns 0, or -1 with errno ENOMEM.
+ */
+int	tine_on_finish(struct tine_request *req, void (*function)(void *),
+	    void *argument);
+
+/*
+ * How many milliseconds the handler has left until --timeout, or -1 if there
+ * is no limit.
+ */
+long	tine_request_deadline(const struct tine_request *req);
+
+/* ---------------------------------------------------------------- servers */
+
+/* A peer, for verify_request. */
+struct tine_peer {
+	const char	*address;
+	unsigned	 port;
+};
+
+/*
+ * The hooks of Python's BaseServer, and of a pre-forking master.  Any may be
+ * NULL.
+ */
+struct tine_hooks {
+	/*
+	 * Called at accept; false closes the connection without a word.  It
+	 * holds up the worker's other clients, so it has to be quick.
+	 */
+	bool	(*verify_request)(struct tine_server *,
+		    const struct tine_peer *);
+	/*
+	 * A handler has failed: what says how.  The default writes what to
+	 * the error log with the request named.
+	 */
+	void	(*handle_error)(struct tine_server *, struct tine_request *,
+		    const char *what);
+	/* tine_handle_request() waited for nothing. */
+	void	(*handle_timeout)(struct tine_server *);
+	/* Called once in each turn of the loop of tine_serve_forever(). */
+	void	(*service_actions)(struct tine_server *);
+	/*
+	 * In each worker before its first request (in fork mode in the
+	 * process that forks the children).  -1 ends the worker, status 70.
+	 */
+	int	(*worker_init)(struct tine_server *);
+	/* In each worker after its last request. */
+	void	(*worker_exit)(struct tine_server *);
+	/* Fork mode: in each child before its first request. */
+	void	(*post_fork)(struct tine_server *);
+	/* In the master before a reload; -1 refuses it. */
+	int	(*reload)(struct tine_server *);
+	/* In the master when a worker has ended; status is waitpid(2)'s. */
+	void	(*worker_died)(struct tine_server *, pid_t, int status);
+};
+
+/*
+ * A handler class: Python's subclass of BaseHTTPRequestHandler.  Constant;
+ * zero means the default.  It must outlive the server.
+ */
+struct tine_http_handler {
+	/* A method that is not there is answered by do_method, else 501. */
+	void		(*do_GET)(struct tine_request *);
+	void		(*do_HEAD)(struct tine_request *);
+	void		(*do_POST)(struct tine_request *);
+	void		(*do_PUT)(struct tine_request *);
+	void		(*do_DELETE)(struct tine_request *);
+	void		(*do_CONNECT)(struct tine_request *);
+	void		(*do_OPTIONS)(struct tine_request *);
+	void		(*do_TRACE)(struct tine_request *);
+	void		(*do_PATCH)(struct tine_request *);
+	void		(*do_method)(struct tine_request *);
+
+	/*
+	 * Before and after the method, for each request.  If setup returns -1
+	 * neither the method nor finish is called, and a handler that has not
+	 * replied is answered for: 500.
+	 */
+	int		(*setup)(struct tine_request *);
+	void		(*finish)(struct tine_request *);
+
+	/*
+	 * Asked before 100 (Continue) is sent, at the end of the head.  It
+	 * may send an error and return false; the method is then not called.
+	 */
+	bool		(*handle_expect_100)(struct tine_request *);
+
+	/*
+	 * Called by tine_send_response() with the code.  The default notes
+	 * the line of the request log, which is written when the reply was
+	 * sent.  One that does nothing suppresses it; one that calls
+	 * tine_log_message() replaces it.
+	 */
+	void		(*log_request)(struct tine_request *, int code);
+
+	/* The sink of the request log; text is escaped and has no newline. */
+	void		(*log_message)(struct tine_request *, const char *text);
+
+	/* Makes the value of the field Server. */
+	const char	*(*version_string)(struct tine_request *);
+
+	/* "tine/VERSION" */
+	const char	*server_version;
+	/* Follows it after a space; "" for none.  The default is none. */
+	const char	*sys_version;
+	/* "HTTP/1.1".  With "HTTP/1.0" nothing is added to a reply. */
+	const char	*protocol_version;
+	/*
+	 * The page of tine_send_error(), with Python's %(code)d, %(message)s
+	 * and %(explain)s, and its type: "text/html;charset=utf-8".
+	 */
+	const char	*error_message_format;
+	const char	*error_content_type;
+
+	/*
+	 * How long a connection of this class may be silent in its head, its
+	 * body or its reply, in milliseconds; 0: as the options say.
+	 */
+	unsigned	 timeout;
+
+	/*
+	 * The method starts at the end of the head and reads the body from
+	 * the client as it comes.
+	 */
+	bool		 stream_body;
+
+	const struct tine_hooks	*hooks;
+};
+
+/*
+ * Makes a server for a handler class: Python's HTTPServer without an address.
+ * The caller owns it.  NULL with errno ENOMEM.
+ */
+#define tine_http_server(handler) \
+	tine_http_server_sized((handler), sizeof(struct tine_http_handler))
+struct tine_server *tine_http_server_sized(
+	    const struct tine_http_handler *handler, size_t size);
+
+/*
+ * Closes what the server has open and frees it: Python's server_close().
+ * Socket files that it made are removed.  NULL is allowed.  Keeps errno.
+ */
+void	tine_server_free(struct tine_server *server);
+
+/*
+ * Sets an option by its name on the command line, without the dashes, and
+ * with the same units: tine_server_set(server, "keep-alive", "30s").
+ * Returns 0, or -1 with errno EINVAL and a sentence in tine_error().
+ */
+int	tine_server_set(struct tine_server *server, const char *option,
+	    const char *value);
+
+/*
+ * Binds and listens: "localhost:8080", ":8080" (every address), "[::1]:0",
+ * "unix:/run/x.sock", "fd:3".  May be called any number of times.  A stale
+ * Unix socket file is replaced, a live one is not.  Returns 0, or -1 with
+ * errno: EINVAL (no such form), EADDRINUSE, EACCES, ENOENT (unknown host), or
+ * another one of bind(2).
+ */
+int	tine_server_bind(struct tine_server *server, const char *endpoint);
+
+/*
+ * The address that the n-th listener really has, in the form above, or NULL
+ * when there are fewer.  Valid as long as the server.
+ */
+const char *tine_server_address(struct tine_server *server, size_t n);
+
+/* The first listener's descriptor, or -1: Python's fileno(). */
+int	tine_server_fileno(const struct tine_server *server);
+
+/* A pointer of yours that goes with the server. */
+void	tine_server_set_data(struct tine_server *server, void *data);
+void	*tine_server_data(const struct tine_server *server);
+
+/*
+ * Serves in this process until tine_shutdown(): Python's serve_forever().
+ * Handlers run as --mode says.  Returns 0, or -1 with errno.
+ */
+int	tine_serve_forever(struct tine_server *server);
+
+/*
+ * Serves one request, from accept to its reply sent, and closes: Python's
+ * handle_request().  timeout is in milliseconds, -1 for none.  Returns 1, 0
+ * after handle_timeout, or -1 with errno.
+ */
+int	tine_handle_request(struct tine_server *server, int timeout);
+
+/*
+ * Serves with a master and its workers until a signal ends it.  Returns the
+ * exit status (sysexits(3)); tine_error() has the reason if it is not 0.
+ */
+int	tine_prefork(struct tine_server *server);
+
+/*
+ * Ends tine_serve_forever(): Python's shutdown(), but at once and from
+ * anywhere, a handler or a signal handler too.  Does not wait.
+ */
+void	tine_shutdown(struct tine_server *server);
+
+/*
+ * The main() of a program: takes the options that every program has, binds,
+ * says where it listens, serves, and returns the exit status.  The environment
+ * and the arguments may be overwritten by setproctitle(3).
+ */
+#define tine_main(argc, argv, handler) \
+	tine_main_sized((argc), (argv), (handler), \
+	    sizeof(struct tine_http_handler))
+int	tine_main_sized(int argc, char *argv[],
+	    const struct tine_http_handler *handler, size_t size);
+
+/*
+ * The same for a server that the program made, so that it can set defaults
+ * with tine_server_set() first; the command line wins.  Takes server.
+ */
+int	tine_main_server(int argc, char *argv[], struct tine_server *server);
+
+/*
+ * The main() of the command tine(1): options, and a handler module.  Returns
+ * the exit status.
+ */
+int	tine_command(int argc, char *argv[]);
+
+/*
+ * A module (tine hello.so) exports its handler class under this name.
+ */
+extern const struct tine_http_handler tine_http;
+
+/*
+ * Which tine.h a module was built with, so that a handler class can grow and
+ * an older module is still read within its bounds.  Every module has it by
+ * including this header.
+ */
+struct tine_abi {
+	unsigned	version;
+	size_t		http_handler_size;
+};
+#ifndef TINE_BUILDING
+TINE_WEAK const struct tine_abi tine_abi = {
+	1, sizeof(struct tine_http_handler)
+};
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the tests shoot at: says what it was asked, and misbehaves on request.
+ * A program and a module, like the examples.
+ */
+#include <sys/types.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sha256.h>
+
+#include <tine.h>
+
+#define BLOCK	4096
+
+static volatile int sink;
+
+/* The number after name= in the query, or otherwise. */
+static long
+number(const struct tine_request *req, const char *name, long otherwise)
+{
+	const char *at = strstr(req->query, name);
+
+	return at != NULL && at[strlen(name)] == '='
+	    ? atol(at + strlen(name) + 1) : otherwise;
+}
+
+static bool
+says(const struct tine_request *req, const char *word)
+{
+	return strstr(req->query, word) != NULL;
+}
+
+static void
+begin(struct tine_request *req)
+{
+	tine_send_response(req, 200, NULL);
+	tine_send_header(req, "Content-Type", "text/plain");
+	tine_end_headers(req);
+}
+
+static void
+echo(struct tine_request *req)
+{
+	char buffer[65536], hash[SHA256_DIGEST_STRING_LENGTH];
+	long long length = 0;
+	SHA2_CTX context;
+	ssize_t n;
+
+	SHA256Init(&context);
+	while ((n = tine_read(req, buffer, sizeof(buffer))) > 0) {
+		SHA256Update(&context, (const uint8_t *)buffer, (size_t)n);
+		length += n;
+	}
+	if (n == -1) {
+		tine_send_error(req, 500, "The body cannot be read", NULL);
+		return;
+	}
+	SHA256End(&context, hash);
+	begin(req);
+	tine_printf(req, "method=%s\ntarget=%s\nlength=%lld\nsha256=%s\n",
+	    req->command, req->path, length, hash);
+}
+
+static void
+hello(struct tine_request *req)
+{
+	begin(req);
+	tine_puts(req, "Hello, world!");
+}
+
+static void
+pid(struct tine_request *req)
+{
+	begin(req);
+	tine_printf(req, "%ld %s\n", (long)getpid(), tine_thread_name(req));
+}
+
+static void
+pause_ms(long ms)
+{
+	const struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&time, NULL);
+}
+
+static void
+sleep_ms(struct tine_request *req)
+{
+	pause_ms(number(req, "ms", 0));
+	hello(req);
+}
+
+static void
+spin(struct tine_request *req)
+{
+	const long us = number(req, "ms", 0) * 1000 + number(req, "us", 0);
+	struct timespec from, now;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	do {
+		for (int i = 0; i < 1000; i++)
+			sink = sink * 7 + i;
+		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	} while ((now.tv_sec - from.tv_sec) * 1000000 +
+	    (now.tv_nsec - from.tv_nsec) / 1000 < us);
+	hello(req);
+}
+
+/* Each block says where in the reply it is, so that an order shows. */
+static void
+fill(char *block, long at)
+{
+	memset(block, 'x', BLOCK);
+	(void)snprintf(block, BLOCK, "%015ld", at);
+	block[15] = ' ';
+	block[BLOCK - 1] = '\n';
+}
+
+static void
+write_pattern(struct tine_request *req, long bytes)
+{
+	char block[BLOCK];
+
+	for (long at = 0; at < bytes; at += BLOCK) {
+		const long left = bytes - at;
+
+		fill(block, at);
+		if (tine_write(req, block,
+		    (size_t)(left < BLOCK ? left : BLOCK)) == -1)
+			return;
+	}
+}
+
+static void
+big(struct tine_request *req)
+{
+	const long bytes = number(req, "bytes", 0);
+
+	tine_send_response(req, 200, NULL);
+	tine_send_header(req, "Content-Type", "text/plain");
+	tine_send_headerf(req, "Content-Length", "%ld", bytes);
+	tine_end_headers(req);
+	write_pattern(req, bytes);
+}
+
+static void
+no_length(struct tine_request *req)
+{
+	begin(req);
+	write_pattern(req, number(req, "bytes", 0));
+}
+
+static void
+send_file(struct tine_request *req)
+{
+	const long bytes = number(req, "bytes", 0);
+	FILE *file = tmpfile();
+	char block[BLOCK];
+
+	if (file == NULL) {
+		tine_send_error(req, 500, NULL, NULL);
+		return;
+	}
+	for (long at = 0; at < bytes; at += BLOCK) {
+		const long left = bytes - at;
+
+		fill(block, at);
+		(void)fwrite(block, 1, (size_t)(left < BLOCK ? left : BLOCK),
+		    file);
+	}
+	(void)fflush(file);
+	tine_send_response(req, 200, NULL);
+	if (!says(req, "nolength"))
+		tine_send_headerf(req, "Content-Length", "%ld", bytes);
+	tine_end_headers(req);
+	tine_send_file(req, dup(fileno(file)), 0, bytes);
+	(void)fclose(file);
+}
+
+static void
+flush(struct tine_request *req)
+{
+	const long n = number(req, "n", 3), ms = number(req, "ms", 10);
+
+	begin(req);
+	for (long i = 0; i < n; i++) {
+		tine_printf(req, "line %ld\n", i);
+		if (tine_flush(req) == -1)
+			return;
+		pause_ms(ms);
+	}
+}
+
+static void
+count(struct tine_request *req)
+{
+	static int requests;
+
+	begin(req);
+	tine_printf(req, "%d\n", ++requests);
+}
+
+static int
+overflow(int depth)
+{
+	volatile char room[4096];
+
+	room[0] = (char)depth;
+	return depth < 0 ? 0 : overflow(depth + 1) + room[0];
+}
+
+static void
+crash(const struct tine_request *req)
+{
+	if (says(req, "how=null"))
+		*(volatile int *)(uintptr_t)(sink & 0) = 1;
+	else if (says(req, "how=stack"))
+		sink = overflow(1);
+	else if (says(req, "how=abort"))
+		abort();
+	else
+		(void)raise((int)number(req, "signal", SIGSEGV));
+}
+
+static void
+crash_half(struct tine_request *req)
+{
+	begin(req);
+	write_pattern(req, number(req, "bytes", BLOCK));
+	tine_flush(req);
+	crash(req);
+}
+
+static void
+inject(struct tine_request *req)
+{
+	tine_send_response(req, 200, NULL);
+	tine_send_header(req, "X-Bad", "a\r\nSet-Cookie: b=c");
+	tine_end_headers(req);
+	tine_puts(req, "never seen");
+}
+
+static void
+headers(struct tine_request *req)
+{
+	begin(req);
+	for (size_t i = 0; i < req->header_count; i++)
+		tine_printf(req, "%s: %s\n", req->headers[i].name,
+		    req->headers[i].value);
+}
+
+static void
+short_length(struct tine_request *req)
+{
+	tine_send_response(req, 200, NULL);
+	tine_send_header(req, "Content-Length", "100");
+	tine_end_headers(req);
+	tine_puts(req, "less");
+}
+
+static void
+long_length(struct tine_request *req)
+{
+	tine_send_response(req, 200, NULL);
+	tine_send_header(req, "Content-Length", "4");
+	tine_end_headers(req);
+	tine_puts(req, "more");
+	tine_puts(req, "than four");
+}
+
+static void
+stdio(struct tine_request *req)
+{
+	FILE *out;
+	char word[64] = "";
+
+	if (fscanf(tine_rfile(req), "%63s", word) < 0)
+		word[0] = '\0';
+	begin(req);
+	out = tine_wfile(req);
+	(void)fprintf(out, "word=%s\n", word);
+	tine_puts(req, "between\n");
+	(void)fprintf(out, "after\n");
+}
+
+static void
+shut_down(struct tine_request *req)
+{
+	hello(req);
+	tine_shutdown(req->server);
+}
+
+static void
+hang(struct tine_request *req)
+{
+	(void)req;
+	for (;;)
+		(void)pause();
+}
+
+static void
+exit_now(struct tine_request *req)
+{
+	exit((int)number(req, "status", 0));
+}
+
+static void
+no_reply(struct tine_request *req)
+{
+	(void)req;
+}
+
+static void
+error(struct tine_request *req)
+{
+	tine_send_error(req, (int)number(req, "code", 500),
+	    says(req, "tag") ? "<b>&'\"" : NULL, NULL);
+}
+
+static void
+status(struct tine_request *req)
+{
+	tine_send_response(req, (int)number(req, "code", 200), NULL);
+	tine_end_headers(req);
+}
+
+static void
+crash_now(struct tine_request *req)
+{
+	crash(req);
+}
+
+static void
+body(struct tine_request *req)
+{
+	size_t length;
+	const char *text = tine_body(req, &length);
+
+	begin(req);
+	tine_printf(req, "%zu %d\n", length,
+	    text != NULL && strlen(text) == length);
+}
+
+static const struct {
+	const char	*path;
+	void		(*function)(struct tine_request *);
+} places[] = {
+	{ "/hello", hello }, { "/pid", pid }, { "/sleep", sleep_ms },
+	{ "/spin", spin }, { "/big", big }, { "/nolength", no_length },
+	{ "/sendfile", send_file }, { "/flush", flush }, { "/count", count },
+	{ "/crash", crash_now }, { "/crash-half", crash_half },
+	{ "/hang", hang }, { "/exit", exit_now }, { "/inject", inject },
+	{ "/headers", headers }, { "/short", short_length },
+	{ "/long", long_length }, { "/stdio", stdio },
+	{ "/shutdown", shut_down }, { "/no-reply", no_reply },
+	{ "/error", error }, { "/status", status }, { "/body", body }
+};
+
+static void
+answer(struct tine_request *req)
+{
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (strcmp(places[i].path, req->real_path) == 0) {
+			places[i].function(req);
+			return;
+		}
+	}
+	echo(req);
+}
+
+static void
+refuse(struct tine_request *req)
+{
+	tine_send_error(req, 501, NULL, NULL);
+}
+
+const struct tine_http_handler tine_http = {
+	.do_method = answer,
+	.do_CONNECT = refuse,
+	.do_TRACE = refuse
+};
+
+int
+main(int argc, char *argv[])
+{
+	return tine_main(argc, argv, &tine_http);
+}

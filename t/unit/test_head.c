@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The parser of heads and of the chunked coding.  Each input is also cut at
+ * every byte, and ends at a page that cannot be read.
+ */
+#include <sys/mman.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/http/chunked.h"
+#include "../../lib/http/head.h"
+#include "unit.h"
+
+/* A copy of text whose end is the end of what may be read. */
+static char *
+guarded(const char *text, size_t length)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t room = (length / page + 1) * page;
+	char *memory = mmap(NULL, room + page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	ck_assert_int_eq(mprotect(memory + room, page, PROT_NONE), 0);
+	return memcpy(memory + room - length, text, length);
+}
+
+static const struct head_case {
+	const char	*text;
+	int		 status;	/* 0: good, -1: more is needed */
+	const char	*method, *target, *path, *query;
+} cases[] = {
+	{ "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, "GET", "/", "/", "" },
+	{ "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, "GET", "/", "/",
+	    "" },
+	{ "GET /a?b?c HTTP/1.1\r\nHost: a\r\n\r\n", 0, "GET", "/a?b?c", "/a",
+	    "b?c" },
+	{ "GET http://a:80/x?y HTTP/1.1\r\nHost: b\r\n\r\n", 0, "GET",
+	    "http://a:80/x?y", "/x", "y" },
+	{ "GET http://a HTTP/1.0\r\n\r\n", 0, "GET", "http://a", "", "" },
+	{ "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0, "OPTIONS", "*", "*",
+	    "" },
+	{ "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 0, "CONNECT", "a:443",
+	    "a:443", "" },
+	{ "GET / HTTP/1.0\r\n\r\n", 0, "GET", "/", "/", "" },
+	{ "GET / HTTP/1.9\r\nHost: a\r\n\r\n", 0, "GET", "/", "/", "" },
+	{ "GET / HTTP/1.1\r\nHost: a\r\n", -1, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a\r\n\r", -1, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\n\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/2.0\r\n", 505, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/0.9\r\n", 505, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.10\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET /\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET  / HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1 \r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET a HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET * HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET /a#b HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET ftp://a/ HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET http:// HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET http://u@a/ HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "CONNECT a HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "CONNECT / HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400, NULL, NULL, NULL,
+	    NULL },
+	{ "GET / HTTP/1.1\r\nHost : a\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\n Host: a\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\n: a\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nA: b\nC: d\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nA: b\rC: d\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nA: b\x7f\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n", 400, NULL,
+	    NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+	    "Content-Length: 1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n", 501,
+	    NULL, NULL, NULL, NULL },
+	{ "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL,
+	    NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+	    "Content-Length: 1\r\n\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n", 417, NULL, NULL,
+	    NULL, NULL },
+};
+
+static void
+assert_span(const char *text, struct span span, const char *wanted)
+{
+	ck_assert_uint_eq(span.length, strlen(wanted));
+	ck_assert_mem_eq(text + span.at, wanted, span.length);
+}
+
+static void
+assert_outcome(const struct head_case *wanted, const struct head *head,
+    enum head_result result, const char *text)
+{
+	if (wanted->status > 0) {
+		ck_assert_msg(result == HEAD_BAD, "%s", wanted->text);
+		ck_assert_int_eq(head->status, wanted->status);
+		return;
+	}
+	ck_assert_msg(result == (wanted->status == 0 ? HEAD_DONE : HEAD_MORE),
+	    "%s", wanted->text);
+	if (wanted->status == -1)
+		return;
+	ck_assert_uint_eq(head->at, strlen(wanted->text));
+	assert_span(text, head->method, wanted->method);
+	assert_span(text, head->target, wanted->target);
+	assert_span(text, head->path, wanted->path);
+	assert_span(text, head->query, wanted->query);
+}
+
+START_TEST(head_is_parsed)
+{
+	const struct head_case *wanted = &cases[_i];
+	const size_t length = strlen(wanted->text);
+	const char *text = guarded(wanted->text, length);
+	struct head head;
+
+	head_init(&head, 32768, 100);
+	assert_outcome(wanted, &head, head_parse(&head, text, length), text);
+}
+END_TEST
+
+START_TEST(head_is_parsed_in_pieces)
+{
+	const struct head_case *wanted = &cases[_i];
+	const size_t length = strlen(wanted->text);
+
+	for (size_t cut = 1; cut <= length; cut++) {
+		enum head_result result = HEAD_MORE;
+		struct head head;
+		const char *text = wanted->text;
+
+		head_init(&head, 32768, 100);
+		/* The memory moves between two calls, as an input's does. */
+		for (size_t n = cut; result == HEAD_MORE; n += cut) {
+			text = guarded(wanted->text, n < length ? n : length);
+			result = head_parse(&head, text,
+			    n < length ? n : length);
+			if (n >= length)
+				break;
+		}
+		if (wanted->status != -1)
+			assert_outcome(wanted, &head, result, text);
+	}
+}
+END_TEST
+
+START_TEST(values_are_trimmed)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
+	    "X: \t b c \t \r\nY:\r\nZ:d\r\n\r\n";
+	struct head head;
+
+	head_init(&head, 32768, 100);
+	ck_assert_int_eq(head_parse(&head, text, sizeof(text) - 1),
+	    HEAD_DONE);
+	ck_assert_uint_eq(head.count, 4);
+	assert_span(text, head.fields[1].name, "X");
+	assert_span(text, head.fields[1].value, "b c");
+	assert_span(text, head.fields[2].value, "");
+	assert_span(text, head.fields[3].value, "d");
+}
+END_TEST
+
+START_TEST(connection_is_a_list)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
+	    "Connection: x, ,Keep-Alive\r\nConnection: upgrade,CLOSE\r\n\r\n";
+	static const char other[] = "GET / HTTP/1.1\r\nHost: a\r\n"
+	    "Connection: closed, not-close\r\n\r\n";
+	struct head head;
+
+	head_init(&head, 32768, 100);
+	ck_assert_int_eq(head_parse(&head, text, sizeof(text) - 1),
+	    HEAD_DONE);
+	ck_assert(head.says_close);
+	ck_assert(head.says_keep);
+	head_init(&head, 32768, 100);
+	ck_assert_int_eq(head_parse(&head, other, sizeof(other) - 1),
+	    HEAD_DONE);
+	ck_assert(!head.says_close);
+}
+END_TEST
+
+/* A head of that many bytes and fields. */
+static enum head_result
+sized(struct head *head, size_t bytes, unsigned fields, size_t most)
+{
+	char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text),
+	    "GET / HTTP/1.1\r\nHost: a\r\n");
+
+	for (unsigned i = 1; i < fields; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "a: b\r\n");
+	if (bytes > 0) {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "b: ");
+		while (n < bytes - 4)
+			text[n++] = 'x';
+		memcpy(text + n, "\r\n", 2);
+		n += 2;
+	}
+	memcpy(text + n, "\r\n", 2);
+	n += 2;
+	head_init(head, most, 10);
+	return head_parse(head, text, n);
+}
+
+START_TEST(fields_are_counted)
+{
+	struct head head;
+
+	ck_assert_int_eq(sized(&head, 0, 9, 4096), HEAD_DONE);
+	ck_assert_int_eq(sized(&head, 0, 10, 4096), HEAD_DONE);
+	ck_assert_int_eq(sized(&head, 0, 11, 4096), HEAD_BAD);
+	ck_assert_int_eq(head.status, 431);
+}
+END_TEST
+
+START_TEST(head_is_bounded)
+{
+	struct head head;
+
+	ck_assert_int_eq(sized(&head, 999, 1, 1000), HEAD_DONE);
+	ck_assert_int_eq(sized(&head, 1000, 1, 1000), HEAD_DONE);
+	ck_assert_int_eq(sized(&head, 1001, 1, 1000), HEAD_BAD);
+	ck_assert_int_eq(head.status, 431);
+}
+END_TEST
+
+START_TEST(request_line_is_bounded)
+{
+	char text[1200] = "GET /";
+	struct head head;
+
+	memset(text + 5, 'a', sizeof(text) - 5);
+	head_init(&head, 1000, 10);
+	ck_assert_int_eq(head_parse(&head, text, 1000), HEAD_MORE);
+	ck_assert_int_eq(head_parse(&head, text, 1001), HEAD_BAD);
+	ck_assert_int_eq(head.status, 414);
+}
+END_TEST
+
+START_TEST(length_does_not_overflow)
+{
+	off_t number = 0;
+
+	ck_assert(head_number("9223372036854775807", 19, &number));
+	ck_assert_int_eq(number, INT64_MAX);
+	ck_assert(head_number("9223372036854775808", 19, &number));
+	ck_assert_int_eq(number, INT64_MAX);
+	ck_assert(head_number("99999999999999999999999", 23, &number));
+	ck_assert_int_eq(number, INT64_MAX);
+	ck_assert(head_number("0005", 4, &number));
+	ck_assert_int_eq(number, 5);
+	ck_assert(!head_number("", 0, &number));
+	ck_assert(!head_number("1 ", 2, &number));
+	ck_assert(!head_number("1a", 2, &number));
+}
+END_TEST
+
+static const struct { const char *host; bool good; } hosts[] = {
+	{ "a.example", true }, { "a.example:80", true }, { "a:", true },
+	{ "", true }, { "[::1]", true }, { "[::1]:80", true },
+	{ "a%20b", true }, { "a_b", true }, { "127.0.0.1", true },
+	{ "a:65535", true }, { "a:65536", false }, { "a:80x", false },
+	{ "a b", false }, { "a/b", false }, { "u@a", false },
+	{ "::1", false }, { "[::1", false }, { "[::1]x", false },
+	{ "[]", false }, { "[g::1]", false }, { "a%2", false },
+	{ "a%zz", false }, { "a\\b", false }, { "a:b:c", false },
+	{ "\xe9", false }, { "a,b:1,2", false },
+};
+
+START_TEST(host_is_checked)
+{
+	ck_assert_msg(head_host_is_valid(hosts[_i].host,
+	    strlen(hosts[_i].host)) == hosts[_i].good, "%s", hosts[_i].host);
+}
+END_TEST
+
+/* ----------------------------------------------------------------- chunked */
+
+static const struct chunked_case {
+	const char	*text;
+	const char	*body;		/* NULL: refused */
+	const char	*rest;
+} chunks[] = {
+	{ "5\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5\r\nhello\r\n0\r\n\r\nGET", "hello", "GET" },
+	{ "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", "abc", "" },
+	{ "0\r\n\r\n", "", "" }, { "00000\r\n\r\n", "", "" },
+	{ "A\r\n0123456789\r\n0\r\n\r\n", "0123456789", "" },
+	{ "a\r\n0123456789\r\n0\r\n\r\n", "0123456789", "" },
+	{ "5;x=\"y z\"\r\nhello\r\n0;a\r\n\r\n", "hello", "" },
+	{ "5 ;x\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5\r\nhello\r\n0\r\nX: y\r\nZ:\r\n\r\n", "hello", "" },
+	{ "5 \r\nhello\r\n0\r\n\r\n", NULL, NULL },
+	{ " 5\r\nhello\r\n0\r\n\r\n", NULL, NULL },
+	{ "\r\nhello\r\n0\r\n\r\n", NULL, NULL },
+	{ "-5\r\nhello\r\n", NULL, NULL }, { "0x5\r\nhello\r\n", NULL, NULL },
+	{ "5\nhello\r\n0\r\n\r\n", NULL, NULL },
+	{ "5\rhello\r\n0\r\n\r\n", NULL, NULL },
+	{ "5\r\nhelloX0\r\n\r\n", NULL, NULL },
+	{ "5\r\nhello\n0\r\n\r\n", NULL, NULL },
+	{ "5\r\nhello\r\n\r\n0\r\n\r\n", NULL, NULL },
+	{ "5;a\nb\r\nhello\r\n", NULL, NULL },
+	{ "5;a\r\r\nhello\r\n", NULL, NULL },
+	{ "0\r\nX : y\r\n\r\n", NULL, NULL }, { "0\r\n x: y\r\n\r\n", NULL, NULL },
+	{ "0\r\nX: y\n\r\n", NULL, NULL }, { "0\r\n: y\r\n\r\n", NULL, NULL },
+	{ "ffffffffffffffffff\r\nx", NULL, NULL },
+	{ "10000000000000005\r\nhello", NULL, NULL },
+};
+
+/* Decodes text in pieces of that size; true at the end, false if refused. */
+static bool
+decode(const char *text, size_t piece, char *body, size_t *rest)
+{
+	const size_t length = strlen(text);
+	struct chunked chunked;
+	size_t made = 0, at = 0;
+
+	chunked_init(&chunked);
+	while (at < length) {
+		const size_t n = length - at < piece ? length - at : piece;
+		char *copy = guarded(text + at, n);
+		size_t used, got;
+		const enum chunked_result result = chunked_decode(&chunked,
+		    copy, copy, n, &used, &got);
+
+		memcpy(body + made, copy, got);
+		made += got;
+		body[made] = '\0';
+		at += used;
+		*rest = at;
+		if (result != CHUNKED_MORE)
+			return result == CHUNKED_DONE;
+		ck_assert_uint_eq(used, n);
+	}
+	ck_abort_msg("neither done nor refused: %s", text);
+	return false;
+}
+
+START_TEST(chunks_are_decoded)
+{
+	const size_t length = strlen(chunks[_i].text);
+
+	for (size_t piece = 1; piece <= length; piece++) {
+		char body[64];
+		size_t rest = 0;
+		const bool good = decode(chunks[_i].text, piece, body, &rest);
+
+		ck_assert_msg(good == (chunks[_i].body != NULL), "%s",
+		    chunks[_i].text);
+		if (good) {
+			ck_assert_str_eq(body, chunks[_i].body);
+			ck_assert_str_eq(chunks[_i].text + rest,
+			    chunks[_i].rest);
+		}
+	}
+}
+END_TEST
+
+START_TEST(extensions_are_bounded)
+{
+	struct chunked chunked;
+	char text[20000];
+	size_t used, made;
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "5;", 2);
+	chunked_init(&chunked);
+	ck_assert_int_eq(chunked_decode(&chunked, text, text, 16 * 1024,
+	    &used, &made), CHUNKED_MORE);
+	chunked_init(&chunked);
+	memcpy(text, "5;", 2);
+	ck_assert_int_eq(chunked_decode(&chunked, text, text, 16 * 1024 + 3,
+	    &used, &made), CHUNKED_BAD);
+}
+END_TEST
+
+Suite *
+head_suite(void)
+{
+	Suite *suite = suite_create("head");
+	TCase *tests = tcase_create("head");
+
+#define LOOP(test, table) tcase_add_loop_test(tests, test, 0, \
+	(int)(sizeof(table) / sizeof((table)[0])))
+	LOOP(head_is_parsed, cases);
+	LOOP(head_is_parsed_in_pieces, cases);
+	tcase_add_test(tests, values_are_trimmed);
+	tcase_add_test(tests, connection_is_a_list);
+	tcase_add_test(tests, fields_are_counted);
+	tcase_add_test(tests, head_is_bounded);
+	tcase_add_test(tests, request_line_is_bounded);
+	tcase_add_test(tests, length_does_not_overflow);
+	LOOP(host_is_checked, hosts);
+	LOOP(chunks_are_decoded, chunks);
+	tcase_add_test(tests, extensions_are_bounded);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lib/server, as far as it needs no client: outputs, inputs, spools, pollers,
+ * the table of connections, the scoreboard.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/base/descriptor.h"
+#include "../../lib/server/connection.h"
+#include "../../lib/server/exchange.h"
+#include "../../lib/server/output.h"
+#include "../../lib/server/poller.h"
+#include "../../lib/server/scoreboard.h"
+#include "unit.h"
+
+/* A file with that text, which has no name. */
+static int
+file_of(const char *text)
+{
+	const int fd = descriptor_temporary("/tmp");
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(write(fd, text, strlen(text)),
+	    (ssize_t)strlen(text));
+	return fd;
+}
+
+static _Atomic int64_t spooled;
+static struct spool_space space = { &spooled, 1000, "/tmp" };
+
+static void
+open_output(struct output *output, char *memory, size_t size)
+{
+	output_init(output, memory, size, 16);
+	output->memory_limit = 100;
+	output->spool_limit = 500;
+	output->spool.space = &space;
+}
+
+/* Sends all of output over a socket and returns what came. */
+static size_t
+received(struct output *output, char *text, size_t size)
+{
+	size_t length = 0;
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    pair), 0);
+	ck_assert_int_eq(output_send(output, pair[0]), SENT_ALL);
+	(void)close(pair[0]);
+	for (;;) {
+		const ssize_t n = read(pair[1], text + length, size - length);
+
+		if (n <= 0)
+			break;
+		length += (size_t)n;
+	}
+	(void)close(pair[1]);
+	return length;
+}
+
+START_TEST(output_keeps_its_order)
+{
+	char memory[64], text[1024];
+	struct output output;
+	const int temporary = file_of("FILE");
+
+	open_output(&output, memory, sizeof(memory));
+	ck_assert_int_eq(output_append(&output, "abc", 3), 0);
+	ck_assert_int_eq(output_prepend(&output, "HEAD ", 5), 0);
+	ck_assert_int_eq(output_append_file(&output, temporary, 1, 2, true),
+	    0);
+	ck_assert_int_eq(output_append(&output, "def", 3), 0);
+	ck_assert_int_eq(output_pending(&output), 13);
+	ck_assert_uint_eq(received(&output, text, sizeof(text)), 13);
+	ck_assert_mem_eq(text, "HEAD abcILdef", 13);
+	ck_assert(output_is_empty(&output));
+	ck_assert_uint_eq(output.sent, 13);
+	/* The file was the output's to close. */
+	ck_assert_int_eq(fcntl(temporary, F_GETFD), -1);
+	output_reset(&output);
+}
+END_TEST
+
+START_TEST(output_goes_to_the_spool)
+{
+	char memory[64], text[1024], block[50];
+	struct output output;
+
+	memset(block, 'x', sizeof(block));
+	open_output(&output, memory, sizeof(memory));
+	ck_assert_int_eq(output_append(&output, block, 50), 0);
+	ck_assert(output_fits(&output, 50));
+	ck_assert(!output_fits(&output, 51));
+	ck_assert_int_eq(output_append(&output, block, 50), 0);
+	ck_assert_int_eq(output.spool.length, 0);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(output_append(&output, block, 50), 0);
+	ck_assert_int_eq(output.spool.length, 500);
+	ck_assert_int_eq(spooled, 500);
+	errno = 0;
+	ck_assert_int_eq(output_append(&output, "y", 1), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_uint_eq(received(&output, text, sizeof(text)), 600);
+	output_reset(&output);
+	ck_assert_int_eq(spooled, 0);
+}
+END_TEST
+
+START_TEST(spools_share_their_space)
+{
+	struct spool one, two;
+	char block[600] = "";
+
+	spool_init(&one, &space);
+	spool_init(&two, &space);
+	ck_assert_int_eq(spool_append(&one, block, 600), 0);
+	ck_assert_int_eq(spool_append(&two, block, 401), -1);
+	ck_assert_int_eq(errno, ENOSPC);
+	ck_assert_int_eq(spool_append(&two, block, 400), 0);
+	spool_end(&one);
+	ck_assert_int_eq(spooled, 400);
+	spool_end(&two);
+	ck_assert_int_eq(spooled, 0);
+}
+END_TEST
+
+START_TEST(short_file_fails)
+{
+	char memory[64];
+	struct output output;
+	int pair[2];
+
+	open_output(&output, memory, sizeof(memory));
+	ck_assert_int_eq(output_append_file(&output,
+	    file_of("FILE"), 0, 5, true), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(output_send(&output, pair[0]), SENT_FAILED);
+	ck_assert_int_eq(errno, ENODATA);
+	output_reset(&output);
+}
+END_TEST
+
+START_TEST(input_grows_and_shrinks)
+{
+	struct exchange_pool pool = { .protocol_size = 16 };
+	struct exchange *exchange = exchange_get(&pool);
+	struct input *input = &exchange->input;
+	const size_t own = input->size;
+
+	ck_assert_int_eq(input_reserve(input, own), 0);
+	ck_assert_uint_eq(input->size, own);
+	memset(input->data, 'a', own);
+	input->end = own;
+	ck_assert_int_eq(input_reserve(input, 1), 0);
+	ck_assert_uint_eq(input->size, own * 2);
+	ck_assert_int_eq(input->data[own - 1], 'a');
+	input->start = own - 2;
+	input_compact(input);
+	ck_assert_ptr_eq(input->data, input->own);
+	ck_assert_uint_eq(input->end, 2);
+	errno = 0;
+	ck_assert_int_eq(input_reserve(input, SIZE_MAX / 2), -1);
+	ck_assert_int_eq(errno, ENOMEM);
+	exchange_put(&pool, exchange);
+	ck_assert_ptr_eq(exchange_get(&pool), exchange);
+	exchange_put(&pool, exchange);
+	exchange_pool_close(&pool);
+}
+END_TEST
+
+START_TEST(table_is_bounded)
+{
+	struct connection_table table;
+	struct connection *one, *two;
+	uint64_t tag;
+
+	ck_assert_int_eq(connection_table_open(&table, 2), 0);
+	one = connection_new(&table, 10);
+	two = connection_new(&table, 11);
+	ck_assert_ptr_nonnull(one);
+	ck_assert_ptr_nonnull(two);
+	ck_assert_ptr_null(connection_new(&table, 12));
+	tag = connection_tag(&table, two);
+	ck_assert_ptr_eq(connection_of_tag(&table, tag), two);
+	connection_free(&table, two);
+	/* An event of a connection that ended is nobody's. */
+	ck_assert_ptr_null(connection_of_tag(&table, tag));
+	ck_assert_ptr_eq(connection_new(&table, 13), two);
+	ck_assert_ptr_null(connection_of_tag(&table, tag));
+	ck_assert_ptr_null(connection_of_tag(&table, UINT64_MAX));
+	connection_table_close(&table);
+}
+END_TEST
+
+/* Both pollers report an edge, and report it once. */
+START_TEST(pollers_report_edges)
+{
+	struct poller *poller = poller_new(_i == 1);
+	struct poller_event events[4];
+	atomic_uint ready = 0;
+	char byte;
+	int pair[2];
+
+	ck_assert_ptr_nonnull(poller);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(poller_add(poller, pair[0], 7, POLLER_READ, &ready),
+	    0);
+	ck_assert_int_eq(poller_wait(poller, events, 4, 0), 0);
+	ck_assert_int_eq(write(pair[1], "x", 1), 1);
+	ck_assert_int_eq(poller_wait(poller, events, 4, 1000), 1);
+	ck_assert_uint_eq(events[0].tag, 7);
+	ck_assert_uint_eq(events[0].ready, POLLER_READ);
+	ready = POLLER_READ;
+	ck_assert_int_eq(poller_wait(poller, events, 4, 0), 0);
+	ck_assert_int_eq(read(pair[0], &byte, 1), 1);
+	ready = 0;
+	ck_assert_int_eq(poller_wait(poller, events, 4, 0), 0);
+	ck_assert_int_eq(poller_change(poller, pair[0], 7,
+	    POLLER_READ | POLLER_WRITE), 0);
+	ck_assert_int_eq(poller_wait(poller, events, 4, 1000), 1);
+	ck_assert_uint_eq(events[0].ready & POLLER_WRITE, POLLER_WRITE);
+	ready = POLLER_WRITE;
+	(void)close(pair[1]);
+	ck_assert_int_eq(poller_wait(poller, events, 4, 1000), 1);
+	ck_assert_uint_ne(events[0].ready & POLLER_HANGUP, 0);
+	ready = POLLER_WRITE | POLLER_HANGUP | POLLER_ERROR;
+	ck_assert_int_eq(poller_wait(poller, events, 4, 0), 0);
+	poller_remove(poller, pair[0]);
+	(void)close(pair[0]);
+	poller_free(poller);
+}
+END_TEST
+
+START_TEST(scoreboard_text_is_whole_or_not_there)
+{
+	struct scoreboard *board = scoreboard_new(2, 3, 128);
+	struct handler_line *line;
+	char client[64], request[256];
+
+	ck_assert_ptr_nonnull(board);
+	line = scoreboard_handler(board, 1, 2);
+	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
+	handler_line_begin(line, 5, "1.2.3.4", "GET / HTTP/1.1");
+	ck_assert_uint_eq(handler_line_read(line, client, request), 5);
+	ck_assert_str_eq(client, "1.2.3.4");
+	ck_assert_str_eq(request, "GET / HTTP/1.1");
+	/* A writer that died in the middle. */
+	atomic_fetch_or(&line->sequence, 1);
+	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
+	/* The next one makes it whole again. */
+	handler_line_begin(line, 6, "::1", "PUT / HTTP/1.1");
+	ck_assert_uint_eq(handler_line_read(line, client, request), 6);
+	handler_line_end(line);
+	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
+	ck_assert(scoreboard_journal(board, 1, 1) + 128 <=
+	    (char *)board + board->size);
+	ck_assert_str_eq(worker_state_name((enum worker_state)99), "unknown");
+	scoreboard_free(board);
+}
+END_TEST
+
+Suite *
+server_suite(void)
+{
+	Suite *suite = suite_create("server");
+	TCase *tests = tcase_create("server");
+
+	tcase_add_test(tests, output_keeps_its_order);
+	tcase_add_test(tests, output_goes_to_the_spool);
+	tcase_add_test(tests, spools_share_their_space);
+	tcase_add_test(tests, short_file_fails);
+	tcase_add_test(tests, input_grows_and_shrinks);
+	tcase_add_test(tests, table_is_bounded);
+	tcase_add_loop_test(tests, pollers_report_edges, 0, 2);
+	tcase_add_test(tests, scoreboard_text_is_whole_or_not_there);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
