@@ -63,14 +63,11 @@ union control {
 };
 
 int
-descriptor_pass(int socket, const void *data, size_t length, const int *fds,
-    size_t count)
+descriptor_pass_vector(int socket, struct iovec *vector, size_t pieces,
+    const int *fds, size_t count)
 {
 	union control control;
-	struct iovec vector = {
-		.iov_base = (void *)(uintptr_t)data, .iov_len = length
-	};
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	struct msghdr message = { .msg_iov = vector, .msg_iovlen = pieces };
 	ssize_t n;
 
 	if (count > DESCRIPTOR_PASSED) {
@@ -93,6 +90,17 @@ descriptor_pass(int socket, const void *data, size_t length, const int *fds,
 		n = sendmsg(socket, &message, MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
 	return n == -1 ? -1 : 0;
+}
+
+int
+descriptor_pass(int socket, const void *data, size_t length, const int *fds,
+    size_t count)
+{
+	struct iovec vector = {
+		.iov_base = (void *)(uintptr_t)data, .iov_len = length
+	};
+
+	return descriptor_pass_vector(socket, &vector, 1, fds, count);
 }
 
 /* Keeps the first size descriptors of the message and closes the others. */
@@ -124,9 +132,9 @@ collect(struct msghdr *message, int *fds, size_t size)
 	return count;
 }
 
-ssize_t
-descriptor_receive(int socket, void *data, size_t size, int *fds,
-    size_t *count)
+static ssize_t
+receive(int socket, void *data, size_t size, int *fds, size_t *count,
+    int flags)
 {
 	union control control;
 	struct iovec vector = { .iov_base = data, .iov_len = size };
@@ -139,7 +147,7 @@ descriptor_receive(int socket, void *data, size_t size, int *fds,
 
 	*count = 0;
 	do
-		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return -1;
@@ -151,4 +159,18 @@ descriptor_receive(int socket, void *data, size_t size, int *fds,
 		return -1;
 	}
 	return n;
+}
+
+ssize_t
+descriptor_receive(int socket, void *data, size_t size, int *fds,
+    size_t *count)
+{
+	return receive(socket, data, size, fds, count, 0);
+}
+
+ssize_t
+descriptor_receive_now(int socket, void *data, size_t size, int *fds,
+    size_t *count)
+{
+	return receive(socket, data, size, fds, count, MSG_DONTWAIT);
 }

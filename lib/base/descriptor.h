@@ -27,12 +27,20 @@ int	descriptor_temporary(const char *dir);
 int	descriptor_pass(int socket, const void *data, size_t length,
 	    const int *fds, size_t count);
 
+struct iovec;
+int	descriptor_pass_vector(int socket, struct iovec *vector, size_t pieces,
+	    const int *fds, size_t count);
+
 /*
  * Receives one.  *count is the room in fds, then how many came; they are the
  * caller's.  Returns the length of data, 0 at the end, or -1 with errno:
  * EMSGSIZE if the message was too large in either way.
  */
 ssize_t	descriptor_receive(int socket, void *data, size_t size, int *fds,
+	    size_t *count);
+
+/* The same without waiting: EAGAIN. */
+ssize_t	descriptor_receive_now(int socket, void *data, size_t size, int *fds,
 	    size_t *count);
 
 #endif

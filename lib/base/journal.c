@@ -29,6 +29,7 @@ journal_open(struct journal *journal, int fd, char *data, size_t size,
 	journal->used = used;
 	journal->first = 0;
 	journal->lost = 0;
+	journal->relay = NULL;
 }
 
 /* Where one write may end so that no line of another process gets into it. */
@@ -118,6 +119,8 @@ flush_locked(struct journal *journal)
 void
 journal_flush(struct journal *journal)
 {
+	if (journal->relay != NULL)
+		return;
 	(void)pthread_mutex_lock(&journal->lock);
 	flush_locked(journal);
 	(void)pthread_mutex_unlock(&journal->lock);
@@ -150,6 +153,10 @@ journal_line(struct journal *journal, uint64_t now, const char *text,
 {
 	if (journal->fd == -1)
 		return;
+	if (journal->relay != NULL) {
+		journal->relay(journal, text, length);
+		return;
+	}
 	(void)pthread_mutex_lock(&journal->lock);
 	append_locked(journal, now, text, length);
 	if (journal->is_prompt)

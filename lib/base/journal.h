@@ -22,6 +22,9 @@ struct journal {
 	_Atomic uint32_t	*used;		/* bytes in data */
 	uint64_t		 first;		/* ms: when it ceased to be empty */
 	uint64_t		 lost;		/* lines that could not be written */
+	/* Takes each line instead, if it is set. */
+	void			(*relay)(struct journal *, const char *,
+				    size_t);
 };
 
 /* Borrows data and used; a NULL used stands for a word of its own. */

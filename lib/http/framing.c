@@ -388,9 +388,8 @@ done(struct exchange *exchange, enum outcome outcome)
 {
 	struct http *http = http_of(exchange);
 
-	if (http->reply.code != 0)
+	if (http->reply.code != 0 && outcome != OUTCOME_GIVEN)
 		log_reply(http);
-	(void)outcome;
 	request_end(http);
 	exchange->input.start += http->request_end;
 	if (exchange->input.start > exchange->input.end)
@@ -409,6 +408,115 @@ describe(const struct exchange *exchange)
 	return input->data + input->start + http->head.line.at;
 }
 
+/* ------------------------------------------- a handler in another process */
+
+/* What is sent of a request: the head's fields that are there, and places. */
+struct saved {
+	size_t		 body_end, request_end;
+	off_t		 body_length;
+	struct head	 head;
+};
+
+static size_t
+save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
+{
+	const struct http *http = http_of(exchange);
+	struct saved saved = {
+		.body_end = http->body_end,
+		.request_end = http->request_end,
+		.body_length = http->body_length
+	};
+	const size_t length = offsetof(struct saved, head) +
+	    offsetof(struct head, fields) +
+	    http->head.count * sizeof(struct head_field);
+
+	if (length > size)
+		return 0;
+	memcpy(&saved.head, &http->head, length -
+	    offsetof(struct saved, head));
+	memcpy(out, &saved, length);
+	*input_length = http->request_end;
+	return length;
+}
+
+static int
+restore(struct exchange *exchange, const void *from, size_t length)
+{
+	struct http *http = http_of(exchange);
+	static struct saved saved;
+
+	if (length < offsetof(struct saved, head.fields) ||
+	    length > sizeof(saved))
+		return -1;
+	memcpy(&saved, from, length);
+	http->head = saved.head;
+	http->body_end = saved.body_end;
+	http->request_end = saved.request_end;
+	http->body_length = saved.body_length;
+	http->phase = PHASE_WHOLE;
+	return 0;
+}
+
+struct outcome_saved {
+	int	code;
+	bool	is_logged, is_close, is_cut, is_broken, ends_by_close;
+	off_t	written;
+};
+
+static size_t
+save_outcome(struct exchange *exchange, void *out, size_t size)
+{
+	const struct http *http = http_of(exchange);
+	const struct outcome_saved saved = {
+		.code = http->reply.code,
+		.is_logged = http->reply.is_logged,
+		.is_close = exchange->is_close,
+		.is_cut = exchange->is_cut,
+		.is_broken = exchange->is_broken,
+		.ends_by_close = exchange->ends_by_close,
+		.written = http->reply.written
+	};
+
+	if (sizeof(saved) > size)
+		return 0;
+	memcpy(out, &saved, sizeof(saved));
+	return sizeof(saved);
+}
+
+static void
+restore_outcome(struct exchange *exchange, const void *from, size_t length)
+{
+	struct http *http = http_of(exchange);
+	struct outcome_saved saved = { .is_close = true, .is_cut = true };
+
+	if (length == sizeof(saved))
+		memcpy(&saved, from, sizeof(saved));
+	request_build(http);
+	http->reply.code = saved.code;
+	http->reply.is_logged = saved.is_logged;
+	http->reply.written = saved.written;
+	exchange->is_close = saved.is_close || loop_is_ending(exchange->loop);
+	exchange->is_cut = saved.is_cut;
+	exchange->is_broken = saved.is_broken;
+	exchange->ends_by_close = saved.ends_by_close;
+}
+
+static void
+failed(struct exchange *exchange, int status)
+{
+	struct http *http = http_of(exchange);
+
+	if (exchange->output.sent == 0) {
+		reply_refuse(http, status, NULL);
+		return;
+	}
+	/* How the reply was to end is not known here: so it is a reset. */
+	request_build(http);
+	exchange->is_close = true;
+	exchange->is_cut = true;
+	exchange->is_broken = true;
+}
+
 const struct protocol protocol_http = {
 	.name = "http",
 	.exchange_size = sizeof(struct http),
@@ -419,5 +527,10 @@ const struct protocol protocol_http = {
 	.late = late,
 	.full = full,
 	.done = done,
+	.save = save,
+	.restore = restore,
+	.save_outcome = save_outcome,
+	.restore_outcome = restore_outcome,
+	.failed = failed,
 	.describe = describe
 };

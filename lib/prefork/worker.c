@@ -143,6 +143,7 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	int status = EX_OK;
 
 	serving = server;
+	server->control = fd;
 	set_signals();
 	setproctitle("worker %u", index + 1);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);

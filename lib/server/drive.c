@@ -467,7 +467,8 @@ expire_lingering(struct loop *loop, struct connection *conn)
 	const uint64_t now = loop_now(loop);
 
 	if (now - conn->since >= settings->linger_read ||
-	    now - conn->begun >= settings->linger_limit)
+	    now - conn->begun >= settings->linger_limit ||
+	    loop->end_seen != LOOP_RUNS)
 		drive_end(loop, conn);
 	else
 		drive(loop, conn);

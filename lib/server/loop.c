@@ -240,7 +240,8 @@ loop_unpend(struct loop *loop)
 static unsigned
 patience_of(const struct loop *loop, unsigned list)
 {
-	if (list == CONNECTION_IDLE && loop->end_seen == LOOP_DRAINS)
+	if (loop->end_seen != LOOP_RUNS &&
+	    (list == CONNECTION_IDLE || list == CONNECTION_LINGERING))
 		return loop->settings->drain_idle;
 	return loop->patience[list];
 }
@@ -347,6 +348,16 @@ end_idle(struct loop *loop)
 	}
 }
 
+/* Their patience has changed, and begins now. */
+static void
+place_anew(struct loop *loop, enum connection_state list)
+{
+	struct connection *conn;
+
+	TAILQ_FOREACH(conn, &loop->lists[list], entry)
+		conn->placed = loop_now(loop);
+}
+
 /* How long what is in hand may still take, or -1 if there is no limit. */
 static int
 grace_left(const struct loop *loop)
@@ -376,13 +387,11 @@ note_end(struct loop *loop)
 		    loop_now(loop));
 	}
 	loop->end_seen = wanted;
+	place_anew(loop, CONNECTION_LINGERING);
 	if (wanted >= LOOP_SHUTS)
 		end_idle(loop);
 	else
-		for (struct connection *conn =
-		    TAILQ_FIRST(&loop->lists[CONNECTION_IDLE]); conn != NULL;
-		    conn = TAILQ_NEXT(conn, entry))
-			conn->placed = loop_now(loop);
+		place_anew(loop, CONNECTION_IDLE);
 }
 
 static bool
@@ -451,6 +460,16 @@ patience(struct loop *loop, int timeout)
 	return timeout;
 }
 
+static void
+tick(struct loop *loop)
+{
+	if (loop->strategy->tick == NULL || !thread_self->leads ||
+	    loop_now(loop) - loop->ticked < TICK / 4)
+		return;
+	loop->ticked = loop_now(loop);
+	loop->strategy->tick(loop);
+}
+
 bool
 loop_turn(struct loop *loop, struct thread *self, int timeout)
 {
@@ -474,6 +493,7 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 		return false;
 	note_end(loop);
 	expire(loop);
+	tick(loop);
 	if (!self->leads)
 		return false;
 	accept_balance(loop);
@@ -541,9 +561,11 @@ loop_open(struct loop *loop)
 		TAILQ_INIT(&loop->lists[i]);
 	set_patience(loop);
 	set_now(loop);
+	loop->kick.fd = loop->reserve = -1;
+	if (loop->strategy->open != NULL && loop->strategy->open(loop) == -1)
+		return -1;
 	loop->pool.protocol_size = loop->protocol->exchange_size;
 	(void)pthread_mutex_init(&loop->pool_lock, NULL);
-	loop->kick.fd = -1;
 	loop->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (connection_table_open(&loop->table,
 	    loop->settings->max_connections) == -1)
@@ -557,7 +579,8 @@ loop_open(struct loop *loop)
 	thread_self = &main_thread;
 	if (crew_open(loop, &main_thread) == -1)
 		return -1;
-	return loop->strategy->open == NULL ? 0 : loop->strategy->open(loop);
+	return loop->strategy->begin == NULL ? 0
+	    : loop->strategy->begin(loop);
 }
 
 /* Ends the connections that are left, and their requests with them. */
@@ -583,7 +606,7 @@ loop_close(struct loop *loop)
 		crew_close(loop, self);
 		self->leads = true;
 	}
-	if (loop->strategy->close != NULL && loop->poller != NULL)
+	if (loop->strategy->close != NULL)
 		loop->strategy->close(loop);
 	if (self != NULL && loop->table.entries != NULL)
 		close_connections(loop);

@@ -47,7 +47,13 @@ enum loop_end {
  */
 struct strategy {
 	const char	*name;
+	/*
+	 * Before all else, while the process has one thread.  Returns -1 with
+	 * errno and the text of tine_error().
+	 */
 	int		 (*open)(struct loop *);
+	/* When the loop is open; likewise. */
+	int		 (*begin)(struct loop *);
 	/*
 	 * A whole request.  True: its handler has run, on this thread, and
 	 * the caller goes on with the connection.  False: it was taken, to
@@ -56,6 +62,8 @@ struct strategy {
 	bool		 (*start)(struct loop *, struct connection *);
 	/* Called by the leader between events, when requests are pending. */
 	void		 (*resume)(struct loop *);
+	/* Called by the leader a few times a second while handlers run. */
+	void		 (*tick)(struct loop *);
 	void		 (*close)(struct loop *);
 };
 
@@ -135,6 +143,7 @@ struct loop {
 	enum loop_end		 end_seen;
 	uint64_t		 end_since;	/* ms */
 	struct source		 kick;
+	uint64_t		 ticked;	/* ms: the strategy's last tick */
 	_Atomic uint64_t	 average;	/* ns: of handlers lately */
 
 	/* Anybody's, atomically. */

@@ -61,6 +61,16 @@ output_reset(struct output *output)
 	output->sent = 0;
 }
 
+void
+output_drop(struct output *output)
+{
+	const uint64_t sent = output->sent +
+	    (uint64_t)output_pending(output);
+
+	output_reset(output);
+	output->sent = sent;
+}
+
 static struct segment *
 segment_new(size_t size)
 {

@@ -48,6 +48,9 @@ void	output_init(struct output *output, char *memory, size_t size,
 /* Drops what was not sent, and what the output owns. */
 void	output_reset(struct output *output);
 
+/* Drops what is there, but counts it as sent: another process has it. */
+void	output_drop(struct output *output);
+
 static inline bool
 output_is_empty(const struct output *output)
 {

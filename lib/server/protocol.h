@@ -23,7 +23,8 @@ enum framing {
 
 enum outcome {
 	OUTCOME_SENT,		/* the client has taken the whole reply */
-	OUTCOME_CUT		/* the connection ended before that */
+	OUTCOME_CUT,		/* the connection ended before that */
+	OUTCOME_GIVEN		/* another process has it, and goes on */
 };
 
 struct protocol {
@@ -55,6 +56,26 @@ struct protocol {
 
 	/* The reply has gone, or will not go; after it all is freed. */
 	void		 (*done)(struct exchange *, enum outcome);
+
+	/*
+	 * For a handler in another process.  save() writes what was found of
+	 * a whole request and returns its length; the process that has it
+	 * also gets the first *input_length bytes of the input, and calls
+	 * restore() (-1 if it cannot be).  After the handler save_outcome()
+	 * and restore_outcome() take the way back.
+	 */
+	size_t		 (*save)(struct exchange *, void *, size_t,
+			    size_t *input_length);
+	int		 (*restore)(struct exchange *, const void *, size_t);
+	size_t		 (*save_outcome)(struct exchange *, void *, size_t);
+	void		 (*restore_outcome)(struct exchange *, const void *,
+			    size_t);
+
+	/*
+	 * The handler was lost: answers with status if nothing of the reply
+	 * is out, else has it cut.
+	 */
+	void		 (*failed)(struct exchange *, int status);
 
 	/* Texts about the request in hand, for the scoreboard. */
 	const char	*(*describe)(const struct exchange *);

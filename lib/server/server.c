@@ -35,6 +35,7 @@ server_new(const struct protocol *protocol, void (*free_handler)(void *))
 	arena_init(&server->arena, NULL, 0);
 	server->protocol = protocol;
 	server->free_handler = free_handler;
+	server->control = -1;
 	server->log_fds[0] = server->log_fds[1] = STDERR_FILENO;
 	return server;
 }

@@ -43,6 +43,7 @@ struct tine_server {
 	struct journal		 errors;
 	struct scoreboard	*board;
 	unsigned		 index;		/* this process' line of it */
+	int			 control;	/* to the master; -1: none */
 	_Atomic(struct loop *)	 loop;		/* while it runs */
 	atomic_int		 end_wanted;	/* before the loop was there */
 };

@@ -1,5 +1,673 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Mode fork: a process for each request.  The worker's side: it keeps
+ * children forked ahead, sends a whole request to one of them, and gathers
+ * the reply, which it sends while the child does the next thing.
+ *
+ * All of it belongs to the leader of the loop.
+ */
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "forker.h"
 #include "loop.h"
+#include "record.h"
+#include "server.h"
+
+#define DECAY	1000	/* ms after which fewer spares are wanted again */
+
+enum child_state {
+	CHILD_SPARE, CHILD_BUSY,
+	CHILD_ENDED		/* its socket is closed; its status is not here */
+};
+
+struct child {
+	struct source		 source;	/* first; its socket */
+	TAILQ_ENTRY(child)	 entry;
+	enum child_state	 state;
+	pid_t			 pid;
+	int			 pidfd;		/* -1: none */
+	unsigned		 requests;
+	unsigned		 slot;		/* on the scoreboard */
+	struct connection	*conn;		/* while it is busy */
+	uint64_t		 progress;	/* ms */
+	bool			 is_failed;	/* ended without END */
+	bool			 is_late;	/* killed for its --timeout */
+	char			 request[256];	/* for the log */
+	char			 client[64];
+};
+
+TAILQ_HEAD(child_list, child);
+
+/* One in a process: the loop's strategy has no place of its own in it. */
+static struct {
+	struct source		 channel;	/* to the forker */
+	pid_t			 forker;
+	struct child_list	 spares, busy, ended;
+	unsigned		 count;		/* children, spare or busy */
+	unsigned		 asked;		/* to be born */
+	unsigned		 target;	/* spares wanted */
+	uint64_t		 decay;		/* ms: when that may shrink */
+	bool			 is_failing;	/* fork(2) fails */
+	uint64_t		 retry;		/* ms: to ask again */
+} crew;
+
+/* ------------------------------------------------------------- more children */
+
+static unsigned
+spares(void)
+{
+	const struct child *child;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(child, &crew.spares, entry)
+		count++;
+	return count;
+}
+
+static void
+refill(struct loop *loop)
+{
+	const unsigned most = loop->settings->max_children;
+	const unsigned there = spares() + crew.asked;
+	const unsigned room = most > crew.count + crew.asked
+	    ? most - crew.count - crew.asked : 0;
+	struct forker_order order;
+
+	if (there >= crew.target || room == 0 ||
+	    loop_now(loop) < crew.retry)
+		return;
+	order.count = crew.target - there;
+	if (order.count > room)
+		order.count = room;
+	if (send(crew.channel.fd, &order, sizeof(order),
+	    MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(order))
+		crew.asked += order.count;
+}
+
+/* Requests wait: more are forked ahead for a while, as Apache does. */
+static void
+want_more(struct loop *loop)
+{
+	if (crew.asked == 0 && crew.target < loop->settings->max_children)
+		crew.target *= 2;
+	crew.decay = loop_now(loop) + DECAY;
+	refill(loop);
+}
+
+static void
+want_fewer(struct loop *loop)
+{
+	if (crew.target <= loop->settings->spare_children ||
+	    loop_now(loop) < crew.decay)
+		return;
+	crew.target /= 2;
+	if (crew.target < loop->settings->spare_children)
+		crew.target = loop->settings->spare_children;
+	crew.decay = loop_now(loop) + DECAY;
+}
+
+/* ------------------------------------------------------------ giving a request */
+
+static int
+send_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		const size_t n = length < RECORD_DATA ? length : RECORD_DATA;
+
+		if (send(fd, data, n, MSG_NOSIGNAL) != (ssize_t)n) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		data += n;
+		length -= n;
+	}
+	return 0;
+}
+
+static int
+send_request(struct loop *loop, const struct child *child,
+    struct connection *conn)
+{
+	static struct child_request request;
+	struct exchange *exchange = conn->exchange;
+	const struct input *input = &exchange->input;
+	const int body = exchange->body.fd;
+	size_t length;
+
+	request.state_length = (uint32_t)loop->protocol->save(exchange,
+	    request.state, sizeof(request.state), &length);
+	request.input_length = (uint32_t)length;
+	request.peer = conn->peer;
+	request.ordinal = atomic_fetch_add(&loop->ordinals, 1) + 1;
+	request.is_last = loop_is_ending(loop) || loop_is_single_shot(loop);
+	request.has_body = body != -1;
+	if (descriptor_pass(child->source.fd, &request, sizeof(request),
+	    &body, body != -1 ? 1 : 0) == -1)
+		return -1;
+	return send_all(child->source.fd, input->data + input->start, length);
+}
+
+static void
+note_busy(struct loop *loop, struct child *child, struct connection *conn)
+{
+	child->conn = conn;
+	child->state = CHILD_BUSY;
+	child->progress = loop_now(loop);
+	child->requests++;
+	child->slot = crew_slot(loop);
+	peer_format(&conn->peer, child->client, sizeof(child->client));
+	(void)snprintf(child->request, sizeof(child->request), "%s",
+	    loop->protocol->describe(conn->exchange));
+	handler_line_begin(scoreboard_handler(loop->board, loop->index,
+	    child->slot), loop_now(loop), child->client, child->request);
+	atomic_fetch_add(&loop->line->busy, 1);
+	atomic_fetch_add(&loop->line->requests, 1);
+	TAILQ_REMOVE(&crew.spares, child, entry);
+	TAILQ_INSERT_TAIL(&crew.busy, child, entry);
+}
+
+static void
+note_free(struct loop *loop, struct child *child)
+{
+	child->conn = NULL;
+	handler_line_end(scoreboard_handler(loop->board, loop->index,
+	    child->slot));
+	crew_slot_end(loop, child->slot);
+	atomic_fetch_sub(&loop->line->busy, 1);
+	TAILQ_REMOVE(&crew.busy, child, entry);
+}
+
+/* The child's socket is closed; if it is a spare it ends by that. */
+static void
+let_go(struct loop *loop, struct child *child)
+{
+	loop_unwatch(loop, &child->source);
+	descriptor_close(child->source.fd);
+	child->source.fd = -1;
+	child->state = CHILD_ENDED;
+	crew.count--;
+	TAILQ_INSERT_TAIL(&crew.ended, child, entry);
+}
+
+static bool
+give(struct loop *loop, struct connection *conn)
+{
+	struct child *child;
+
+	while ((child = TAILQ_FIRST(&crew.spares)) != NULL) {
+		note_busy(loop, child, conn);
+		if (send_request(loop, child, conn) == 0)
+			return true;
+		/* It died as a spare: another one is tried. */
+		note_free(loop, child);
+		let_go(loop, child);
+	}
+	return false;
+}
+
+static bool
+start(struct loop *loop, struct connection *conn)
+{
+	if (!thread_self->leads) {
+		conn->state = CONNECTION_PENDING;
+		loop_return(loop, conn);
+		loop_kick(loop);
+		return false;
+	}
+	/* Those that came before have their turn before. */
+	if (TAILQ_EMPTY(&loop->lists[CONNECTION_PENDING]) &&
+	    give(loop, conn)) {
+		refill(loop);
+		return false;
+	}
+	loop_pend(loop, conn);
+	want_more(loop);
+	return false;
+}
+
+static void
+resume(struct loop *loop)
+{
+	struct connection *conn;
+
+	while (!TAILQ_EMPTY(&crew.spares) &&
+	    (conn = loop_unpend(loop)) != NULL) {
+		conn->state = CONNECTION_HANDLING;
+		if (!give(loop, conn)) {
+			loop_pend(loop, conn);
+			break;
+		}
+	}
+	if (atomic_load(&loop->pending) > 0)
+		want_more(loop);
+	else
+		refill(loop);
+}
+
+/* ------------------------------------------------------------ what it answers */
+
+/* The child has done its request; another may follow. */
+static void
+next_or_end(struct loop *loop, struct child *child)
+{
+	note_free(loop, child);
+	if (child->requests < loop->settings->child_requests) {
+		child->state = CHILD_SPARE;
+		TAILQ_INSERT_TAIL(&crew.spares, child, entry);
+	} else {
+		let_go(loop, child);
+	}
+}
+
+/* The reply cannot be completed: 500 if nothing of it is out, else a cut. */
+static void
+child_failed(struct loop *loop, struct child *child)
+{
+	struct connection *conn = child->conn;
+
+	child->is_failed = true;
+	note_free(loop, child);
+	let_go(loop, child);
+	loop->protocol->failed(conn->exchange, child->is_late ? 504 : 500);
+	drive_handled(loop, conn);
+}
+
+static void
+signal_child(const struct child *child, int sig)
+{
+#ifdef SYS_pidfd_send_signal
+	if (child->pidfd != -1 && syscall(SYS_pidfd_send_signal,
+	    child->pidfd, sig, NULL, 0) == 0)
+		return;
+#endif
+	/* Without a pidfd: it is the forker's, and not told to be reaped. */
+	if (child->pidfd == -1)
+		(void)kill(child->pid, sig);
+}
+
+/* The reply's bytes could not be kept; the child need not go on. */
+static void
+reply_lost(struct loop *loop, struct child *child)
+{
+	server_log(loop->server, TINE_LOG_ERROR,
+	    "cannot keep the reply to client %s, request \"%s\": %s",
+	    child->client, child->request, strerror(errno));
+	signal_child(child, SIGKILL);
+	child_failed(loop, child);
+}
+
+/* Whether it is time to send although the reply may yet fail. */
+static void
+send_some(struct loop *loop, struct connection *conn, bool is_flush)
+{
+	struct output *output = &conn->exchange->output;
+
+	if (is_flush || output->spool.length > 0 || output->sent > 0 ||
+	    output->memory > loop->settings->reply_memory / 2)
+		(void)output_send(output, conn->fd);
+}
+
+/* False if the child is gone by what was done. */
+static bool
+take_record(struct loop *loop, struct child *child,
+    const struct child_record *record, const char *data, int *fd)
+{
+	struct connection *conn = child->conn;
+	struct output *output = &conn->exchange->output;
+
+	child->progress = loop_now(loop);
+	switch ((enum record)record->record) {
+	case RECORD_BYTES:
+	case RECORD_FLUSH:
+		if (output_append(output, data, record->length) == -1)
+			break;
+		send_some(loop, conn, record->record == RECORD_FLUSH);
+		return true;
+	case RECORD_FILE:
+		if (*fd == -1 || record->offset < 0 || record->size < 0)
+			break;
+		if (output_append_file(output, *fd, record->offset,
+		    record->size, true) == -1)
+			break;
+		*fd = -1;
+		return true;
+	case RECORD_LOG:
+		journal_line(record->which == 1 ? loop->errors
+		    : loop->requests, loop_now(loop), data, record->length);
+		return true;
+	case RECORD_END:
+		if (record->state_length > sizeof(record->state) ||
+		    output_append(output, data, record->length) == -1)
+			break;
+		loop->protocol->restore_outcome(conn->exchange, record->state,
+		    record->state_length);
+		next_or_end(loop, child);
+		drive_handled(loop, conn);
+		return false;
+	}
+	reply_lost(loop, child);
+	return false;
+}
+
+/* One packet; 1, 0 if there is none, -1 at the end or if it is broken. */
+static int
+receive_record(const struct child *child, struct child_record *record,
+    char *data, int *fd)
+{
+	static char packet[sizeof(struct child_record) + RECORD_DATA];
+	size_t count = 1;
+	const ssize_t n = descriptor_receive_now(child->source.fd, packet,
+	    sizeof(packet), fd, &count);
+
+	if (n == -1 && errno == EAGAIN)
+		return 0;
+	if (n < (ssize_t)sizeof(*record)) {
+		if (count > 0)
+			descriptor_close(*fd);
+		*fd = -1;
+		return -1;
+	}
+	memcpy(record, packet, sizeof(*record));
+	memcpy(data, packet + sizeof(*record), (size_t)n - sizeof(*record));
+	if (count == 0)
+		*fd = -1;
+	return (size_t)n == sizeof(*record) + record->length ? 1 : -1;
+}
+
+static void
+child_ready(struct loop *loop, struct source *source, unsigned events)
+{
+	static char data[RECORD_DATA];
+	struct child *child = (struct child *)source;
+	struct child_record record;
+	bool there = true;
+
+	(void)events;
+	for (int i = 0; there && i < 16; i++) {
+		int fd = -1;
+		const int got = receive_record(child, &record, data, &fd);
+
+		if (got == 0)
+			break;
+		if (got == -1 && child->state == CHILD_BUSY) {
+			child_failed(loop, child);
+			there = false;
+		} else if (got == -1) {		/* a spare died */
+			TAILQ_REMOVE(&crew.spares, child, entry);
+			let_go(loop, child);
+			there = false;
+		} else if (child->state == CHILD_BUSY) {
+			there = take_record(loop, child, &record, data, &fd);
+		}
+		descriptor_close(fd);
+	}
+	if (!there && thread_self->leads)
+		resume(loop);
+}
+
+/* -------------------------------------------------------- what the forker says */
+
+static void
+born(struct loop *loop, const struct forker_news *news, const int *fds,
+    size_t count)
+{
+	struct child *child = calloc(1, sizeof(*child));
+
+	crew.asked -= crew.asked > 0;
+	if (child == NULL || count == 0) {
+		free(child);
+		for (size_t i = 0; i < count; i++)
+			descriptor_close(fds[i]);
+		return;
+	}
+	if (crew.is_failing)
+		server_log(loop->server, TINE_LOG_INFO,
+		    "children can be forked again");
+	crew.is_failing = false;
+	child->source.fd = fds[0];
+	child->source.ready = child_ready;
+	child->pidfd = count > 1 ? fds[1] : -1;
+	child->pid = news->pid;
+	child->state = CHILD_SPARE;
+	crew.count++;
+	TAILQ_INSERT_TAIL(&crew.spares, child, entry);
+	if (loop_watch(loop, &child->source) == -1) {
+		TAILQ_REMOVE(&crew.spares, child, entry);
+		let_go(loop, child);
+		return;
+	}
+	resume(loop);
+}
+
+static void
+log_child(struct loop *loop, const struct child *child, int status)
+{
+	char how[64];
+
+	if (WIFSIGNALED(status))
+		(void)snprintf(how, sizeof(how), "signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(how, sizeof(how), "exit status %d",
+		    WEXITSTATUS(status));
+	server_log(loop->server, TINE_LOG_ERROR, "child %ld ended with %s%s "
+	    "while it served client %s, request \"%s\"", (long)child->pid,
+	    how, child->is_late ? ", killed for its --timeout," : "",
+	    child->client, child->request);
+}
+
+static struct child *
+find_child(struct child_list *list, pid_t pid)
+{
+	struct child *child;
+
+	TAILQ_FOREACH(child, list, entry) {
+		if (child->pid == pid)
+			return child;
+	}
+	return NULL;
+}
+
+/* The status may come before the end of the socket was read. */
+static void
+died(struct loop *loop, const struct forker_news *news)
+{
+	struct child *child = find_child(&crew.ended, news->pid);
+
+	if (child == NULL && (child = find_child(&crew.busy, news->pid)) !=
+	    NULL) {
+		child_ready(loop, &child->source, POLLER_READ);
+		if (!thread_self->leads)
+			return;
+		child = find_child(&crew.ended, news->pid);
+	}
+	if (child == NULL && (child = find_child(&crew.spares, news->pid)) !=
+	    NULL) {
+		TAILQ_REMOVE(&crew.spares, child, entry);
+		let_go(loop, child);
+	}
+	if (child == NULL)
+		return;
+	if (child->is_failed)
+		log_child(loop, child, news->status);
+	TAILQ_REMOVE(&crew.ended, child, entry);
+	descriptor_close(child->pidfd);
+	free(child);
+}
+
+static void
+fork_failed(struct loop *loop, int error)
+{
+	crew.asked -= crew.asked > 0;
+	crew.retry = loop_now(loop) + 100;
+	if (!crew.is_failing)
+		server_log(loop->server, TINE_LOG_ERROR, "cannot fork a "
+		    "child: %s; trying again", strerror(error));
+	crew.is_failing = true;
+}
+
+static void
+forker_gone(struct loop *loop)
+{
+	loop_unwatch(loop, &crew.channel);
+	if (!loop_is_ending(loop))
+		server_log(loop->server, TINE_LOG_ERROR,
+		    "the forker has died; this worker leaves");
+	loop_end(loop, LOOP_DRAINS);
+}
+
+static void
+hear(struct loop *loop, struct source *source, unsigned events)
+{
+	struct forker_news news;
+	size_t count = 2;
+	int fds[2];
+	ssize_t n;
+
+	(void)events;
+	n = descriptor_receive_now(source->fd, &news, sizeof(news), fds,
+	    &count);
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n != (ssize_t)sizeof(news)) {
+		forker_gone(loop);
+		return;
+	}
+	switch ((enum news)news.news) {
+	case NEWS_BORN:
+		born(loop, &news, fds, count);
+		break;
+	case NEWS_DIED:
+		died(loop, &news);
+		break;
+	case NEWS_FAILED:
+		fork_failed(loop, news.status);
+		break;
+	case NEWS_READY:
+		break;
+	}
+}
+
+/* ------------------------------------------------------------------- deadlines */
+
+/* Ends children that neither return nor move a byte; needs a master. */
+static void
+end_late(struct loop *loop)
+{
+	const unsigned timeout = loop->settings->timeout;
+	struct child *child, *next;
+
+	if (timeout == 0 || loop->settings->workers == 0)
+		return;
+	for (child = TAILQ_FIRST(&crew.busy); child != NULL; child = next) {
+		next = TAILQ_NEXT(child, entry);
+		if (loop_now(loop) - child->progress < timeout)
+			continue;
+		child->is_late = true;
+		signal_child(child, SIGKILL);
+		child_failed(loop, child);
+		if (!thread_self->leads)
+			return;
+	}
+}
+
+static void
+tick(struct loop *loop)
+{
+	end_late(loop);
+	if (!thread_self->leads)
+		return;
+	want_fewer(loop);
+	if (atomic_load(&loop->pending) > 0 || crew.is_failing)
+		resume(loop);
+}
+
+/* ------------------------------------------------------------ opening, closing */
+
+/* Called first, while the process has one thread and no client. */
+static int
+open_forker(struct loop *loop)
+{
+	memset(&crew, 0, sizeof(crew));
+	TAILQ_INIT(&crew.spares);
+	TAILQ_INIT(&crew.busy);
+	TAILQ_INIT(&crew.ended);
+	crew.target = loop->settings->spare_children;
+	crew.channel.ready = hear;
+	crew.channel.fd = -1;
+	crew.forker = forker_start(loop, &crew.channel.fd);
+	return crew.forker == -1 ? -1 : 0;
+}
+
+/* Waits for worker_init, which runs there. */
+static int
+begin(struct loop *loop)
+{
+	struct forker_news news;
+	ssize_t n;
+
+	do
+		n = recv(crew.channel.fd, &news, sizeof(news), 0);
+	while (n == -1 && errno == EINTR);
+	if (n != (ssize_t)sizeof(news))
+		return failure_errno(ECHILD, "worker_init failed in the "
+		    "forker");
+	if (loop_watch(loop, &crew.channel) == -1)
+		return failure("cannot watch the forker");
+	refill(loop);
+	return 0;
+}
+
+static void
+free_list(struct child_list *list)
+{
+	struct child *child;
+
+	while ((child = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, child, entry);
+		descriptor_close(child->source.fd);
+		descriptor_close(child->pidfd);
+		free(child);
+	}
+}
+
+/* The forker ends when its channel does, and its children with it. */
+static void
+close_forker(struct loop *loop)
+{
+	(void)loop;
+	free_list(&crew.spares);
+	free_list(&crew.busy);
+	free_list(&crew.ended);
+	descriptor_close(crew.channel.fd);
+	crew.channel.fd = -1;
+	if (crew.forker > 0) {
+		while (waitpid(crew.forker, NULL, 0) == -1 && errno == EINTR)
+			;
+	}
+	crew.forker = 0;
+}
+
 const struct strategy strategy_fork = {
-	"fork", NULL, NULL, NULL, NULL
+	.name = "fork",
+	.open = open_forker,
+	.begin = begin,
+	.start = start,
+	.resume = resume,
+	.tick = tick,
+	.close = close_forker
 };

@@ -50,5 +50,7 @@ resume(struct loop *loop)
 }
 
 const struct strategy strategy_single = {
-	"single", NULL, start, resume, NULL
+	.name = "single",
+	.start = start,
+	.resume = resume
 };

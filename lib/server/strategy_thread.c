@@ -93,5 +93,7 @@ resume(struct loop *loop)
 }
 
 const struct strategy strategy_thread = {
-	"thread", NULL, start, resume, NULL
+	.name = "thread",
+	.start = start,
+	.resume = resume
 };

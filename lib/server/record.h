@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a worker of mode fork, its forker and its children say to each other:
+ * packets on SOCK_SEQPACKET pairs.  All of them are one program in one state,
+ * so structs are sent as they are; lengths are checked all the same, since a
+ * broken child can send anything.
+ */
+#ifndef SERVER_RECORD_H
+#define SERVER_RECORD_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection.h"
+
+#define RECORD_DATA	((size_t)60 * 1024)	/* bytes in a packet, at most */
+#define RECORD_STATE	((size_t)4096)		/* of a protocol's state */
+
+/* From a worker to its forker. */
+struct forker_order {
+	uint32_t	count;		/* children to fork */
+};
+
+/* From a forker to its worker. */
+enum news { NEWS_READY, NEWS_BORN, NEWS_DIED, NEWS_FAILED };
+
+struct forker_news {
+	uint32_t	news;
+	pid_t		pid;
+	int32_t		status;		/* DIED: waitpid(2)'s; FAILED: errno */
+	/* BORN: two descriptors, its socket and its pidfd (if there is one) */
+};
+
+/*
+ * From a worker to a child: a request.  After it come input_length bytes in
+ * packets; the body's spool is its descriptor, if it has one.
+ */
+struct child_request {
+	uint32_t	input_length;
+	uint32_t	state_length;
+	struct peer	peer;
+	uint64_t	ordinal;
+	bool		is_last;	/* the connection has to end */
+	bool		has_body;
+	unsigned char	state[RECORD_STATE];
+};
+
+/* From a child to its worker. */
+enum record {
+	RECORD_BYTES,		/* of the reply */
+	RECORD_FLUSH,		/* the same, and they are to be sent now */
+	RECORD_FILE,		/* a part of the file that comes with it */
+	RECORD_LOG,		/* a line of a log */
+	RECORD_END		/* bytes, and the reply is complete */
+};
+
+struct child_record {
+	uint32_t	record;
+	uint32_t	length;		/* of what follows in the packet */
+	uint32_t	which;		/* LOG: 0 requests, 1 errors */
+	uint32_t	state_length;	/* END: of the outcome */
+	off_t		offset, size;	/* FILE */
+	unsigned char	state[128];	/* END */
+};
+
+#endif

@@ -1,0 +1,417 @@
+# What the end-to-end tests share: a server that runs, clients that talk to it
+# over real sockets, waits that have a deadline, and an end that leaves no
+# process behind.
+package Tine::Test;
+use strict;
+use warnings;
+use Carp qw(croak);
+use Exporter qw(import);
+use File::Temp qw(tempdir);
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use POSIX qw(:sys_wait_h);
+use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+our @EXPORT = qw(@modes @workers each_mode start wait_for source build slow
+    program request slurp children alive reply_of tail_of run_command);
+
+# The strategies that every end-to-end test runs in, by how many workers.
+our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
+our @workers = (0, 1, 4);
+
+my @servers;
+my $top = $$;
+$SIG{PIPE} = "IGNORE";
+$ENV{TZ} = "UTC";
+
+sub source { return "$ENV{TINE_SRCDIR}/" . (shift // "") }
+sub build { return "$ENV{TINE_BUILDDIR}/" . (shift // "") }
+
+# How much more time a sanitizer is given.
+sub slow { return ($ENV{TINE_SANITIZER} // "no") eq "no" ? 1 : 5 }
+
+sub slurp {
+	my $path = shift;
+
+	open(my $in, "<", $path) or return "";
+	local $/;
+	return <$in> // "";
+}
+
+# Waits until the condition is true; returns what it returned, or false.
+sub wait_for (&;$) {
+	my ($condition, $seconds) = @_;
+	my $end = time + ($seconds // 10) * slow();
+
+	while (1) {
+		my $result = $condition->();
+
+		return $result if $result;
+		return 0 if time > $end;
+		sleep 0.01;
+	}
+}
+
+sub alive { return kill(0, shift) && stat_of($_[0] // 0) ne "Z" }
+
+sub stat_of {
+	my ($state) = slurp("/proc/$_[0]/stat") =~ /^\d+ \(.*\) (\S)/s;
+	return $state // "Z";
+}
+
+# The processes below a process, its own excluded.
+sub children {
+	my $parent = shift;
+	my %by;
+
+	for my $path (glob("/proc/[0-9]*/stat")) {
+		my ($pid, $state, $of) =
+		    slurp($path) =~ /^(\d+) \(.*\) (\S) (\d+)/s or next;
+
+		push @{$by{$of}}, $pid unless $state eq "Z";
+	}
+	my @found = @{$by{$parent} // []};
+	my @all;
+	while (defined(my $pid = shift @found)) {
+		push @all, $pid;
+		push @found, @{$by{$pid} // []};
+	}
+	return @all;
+}
+
+sub program { return build("t/target") }
+
+# Starts a server and waits until it says where it listens.  Options: program,
+# args (list), mode, workers, bind (list), env, unix, quiet (log lines that
+# are expected, as a pattern).
+sub start {
+	my %o = (program => program(), mode => "single", workers => 1,
+	    bind => ["127.0.0.1:0"], args => [], @_);
+	my $dir = tempdir(CLEANUP => 1);
+	my $self = bless {
+		%o, dir => $dir, out => "$dir/out", err => "$dir/err"
+	}, __PACKAGE__;
+	my @command = ($o{program}, "--mode=$o{mode}",
+	    "--workers=$o{workers}", (map { "--bind=$_" } @{$o{bind}}),
+	    @{$o{args}});
+
+	my $pid = fork // croak "fork: $!";
+	if ($pid == 0) {
+		open(STDIN, "<", "/dev/null");
+		open(STDOUT, ">", $self->{out});
+		open(STDERR, ">>", $self->{err});
+		$ENV{$_} = $o{env}{$_} for keys %{$o{env} // {}};
+		if ($o{nofile}) {
+			exec("sh", "-c", 'ulimit -n "$0"; exec "$@"',
+			    $o{nofile}, @command);
+		}
+		exec(@command) or POSIX::_exit(127);
+	}
+	$self->{pid} = $pid;
+	push @servers, $self;
+	my $banner = wait_for { slurp($self->{out}) =~
+	    /^Starting server.*^Listening on \S+\n/ms
+	    || stat_of($pid) eq "Z" } 20;
+	$banner = 0 if stat_of($pid) eq "Z";
+	if (!$banner) {
+		diag("not started: @command\n", slurp($self->{err}));
+		return $self;
+	}
+	wait_for { (() = slurp($self->{out}) =~ /^Listening/mg) >=
+	    @{$o{bind}} } 5;
+	$self->{addresses} = [slurp($self->{out}) =~ /^Listening on (\S+)/mg];
+	($self->{port}) = map { m{:(\d+)/$} ? $1 : () }
+	    @{$self->{addresses}};
+	return $self;
+}
+
+sub err { return slurp(shift->{err}) }
+sub log_like {
+	my ($self, $pattern, $seconds) = @_;
+	return wait_for { $self->err =~ $pattern } $seconds // 5;
+}
+
+sub workers_of {
+	my $self = shift;
+	my @pids;
+
+	for my $path (glob("/proc/[0-9]*/stat")) {
+		my ($pid, $state, $of) =
+		    slurp($path) =~ /^(\d+) \(.*\) (\S) (\d+)/s or next;
+
+		push @pids, $pid if $of == $self->{pid} && $state ne "Z";
+	}
+	return sort { $a <=> $b } @pids;
+}
+
+# Waits for the end; returns the exit status as waitpid(2) has it, or undef.
+sub ended {
+	my ($self, $seconds) = @_;
+	my $end = time + ($seconds // 10) * slow();
+
+	return $self->{status} if defined $self->{status};
+	while (time < $end) {
+		if (waitpid($self->{pid}, WNOHANG) == $self->{pid}) {
+			$self->{status} = $?;
+			return $?;
+		}
+		sleep 0.01;
+	}
+	return undef;
+}
+
+# Ends the server as an administrator would, and demands a clean end.
+sub stop {
+	my ($self, $signal) = @_;
+	my $name = "$self->{mode}, $self->{workers} workers";
+	my @below = children($self->{pid});
+
+	return if $self->{stopped}++;
+	kill($signal // "TERM", $self->{pid});
+	my $status = $self->ended(20);
+	my @left = grep { alive($_) } @below;
+	if (@left) {
+		wait_for { !grep { alive($_) } @below } 3;
+		@left = grep { alive($_) } @below;
+	}
+	my @odd = grep {
+		/ ERROR |Sanitizer|runtime error|WARNING: Thread/
+		    && !($self->{quiet} && /$self->{quiet}/)
+	} split /\n/, $self->err;
+	ok(defined $status && $status == 0 && !@left && !@odd,
+	    "it ends cleanly ($name)")
+	    or diag("status ", $status // "none", ", left: @left\n",
+	    join("\n", @odd[0 .. ($#odd > 20 ? 20 : $#odd)]),
+	    @odd ? "" : substr($self->err, -2000));
+}
+
+sub each_mode (&;@) {
+	my ($block, %o) = @_;
+
+	for my $mode (@modes) {
+		for my $count (@{$o{workers} // \@workers}) {
+			subtest "$mode, $count workers" => sub {
+				$block->($mode, $count);
+			};
+		}
+	}
+}
+
+# ---------------------------------------------------------------- clients
+
+sub connection {
+	my ($self, %o) = @_;
+	my $socket;
+
+	if ($o{unix}) {
+		$socket = IO::Socket::UNIX->new(Peer => $o{unix});
+	} else {
+		$socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1",
+		    PeerPort => $self->{port}, Timeout => 10);
+		setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if $socket;
+	}
+	return undef unless $socket;
+	return bless { socket => $socket, buffer => "" }, "Tine::Client";
+}
+
+# One request on a connection of its own; the reply as a hash, see reply().
+sub ask {
+	my ($self, $path, %o) = @_;
+	my $client = $self->connection or return { status => 0 };
+
+	$client->send(request($path, close => 1, %o));
+	return $client->reply($o{method} // "GET", $o{seconds});
+}
+
+sub request {
+	my ($path, %o) = @_;
+	my $method = $o{method} // "GET";
+	my $version = $o{version} // "1.1";
+	my $text = "$method $path HTTP/$version\r\nHost: localhost\r\n";
+
+	$text .= "Connection: close\r\n" if $o{close};
+	$text .= "$_\r\n" for @{$o{fields} // []};
+	$text .= "Content-Length: " . length($o{body}) . "\r\n"
+	    if defined $o{body};
+	return "$text\r\n" . ($o{body} // "");
+}
+
+sub reply_of {
+	my ($server, $text, $method) = @_;
+	my $client = $server->connection;
+
+	$client->send($text);
+	return $client->reply($method // "GET");
+}
+
+sub tail_of { return substr($_[0], -($_[1] // 500)) }
+
+# Runs a command; (status, output of both streams).
+sub run_command {
+	my @command = @_;
+	my $pid = open(my $out, "-|") // croak "fork: $!";
+
+	if ($pid == 0) {
+		open(STDERR, ">&", \*STDOUT);
+		exec(@command) or POSIX::_exit(127);
+	}
+	local $/;
+	my $text = <$out> // "";
+	close($out);
+	return ($? >> 8, $text);
+}
+
+END {
+	my $status = $?;
+
+	if ($$ == $top) {
+		for my $server (@servers) {
+			next if defined $server->{status};
+			kill("KILL", $_) for children($server->{pid});
+			kill("KILL", $server->{pid});
+			waitpid($server->{pid}, 0);
+		}
+	}
+	$? = $status;
+}
+
+package Tine::Client;
+use Time::HiRes qw(time);
+use Socket qw(SOL_SOCKET SO_LINGER);
+
+sub send {
+	my ($self, $text) = @_;
+	my $at = 0;
+
+	while ($at < length $text) {
+		my $n = syswrite($self->{socket}, $text,
+		    length($text) - $at, $at);
+		return 0 unless defined $n;
+		$at += $n;
+	}
+	return 1;
+}
+
+# Reads more into the buffer: 1, 0 at the end, undef after an error or the
+# deadline; the reason is in {trouble}.
+sub more {
+	my ($self, $end) = @_;
+	my $select = IO::Select->new($self->{socket});
+	my $left = $end - time;
+
+	if ($left <= 0 || !$select->can_read($left)) {
+		$self->{trouble} = "deadline";
+		return undef;
+	}
+	my $n = sysread($self->{socket}, $self->{buffer}, 65536,
+	    length $self->{buffer});
+	$self->{trouble} = "$!" unless defined $n;
+	$self->{trouble} = "end" if defined $n && $n == 0;
+	return $n ? 1 : $n;
+}
+
+sub line {
+	my ($self, $end) = @_;
+
+	while ($self->{buffer} !~ /\r\n/) {
+		$self->more($end) or return undef;
+	}
+	$self->{buffer} =~ s/^(.*?)\r\n//s;
+	return $1;
+}
+
+sub bytes {
+	my ($self, $count, $end) = @_;
+
+	while (length $self->{buffer} < $count) {
+		$self->more($end) or return undef;
+	}
+	return substr($self->{buffer}, 0, $count, "");
+}
+
+sub to_end {
+	my ($self, $end) = @_;
+	my $more;
+
+	1 while $more = $self->more($end);
+	return undef unless defined $more;
+	my $all = $self->{buffer};
+	$self->{buffer} = "";
+	return $all;
+}
+
+sub chunks {
+	my ($self, $end) = @_;
+	my $body = "";
+
+	while (1) {
+		my $size = $self->line($end);
+		return undef unless defined $size && $size =~ /^[0-9a-f]+$/i;
+		my $data = $self->bytes(hex($size), $end);
+		return undef unless defined $data;
+		$body .= $data;
+		my $after = $self->line($end);
+		return undef unless defined $after && $after eq "";
+		return $body if hex($size) == 0;
+	}
+}
+
+# One reply, strictly: status (0 if there is none), reason, version, fields
+# (lower case names), order (names as they came), body (undef if it was cut).
+sub reply {
+	my ($self, $method, $seconds) = @_;
+	my $end = time + ($seconds // 10) * Tine::Test::slow();
+	my %reply = (status => 0, fields => {}, order => []);
+	my $line = $self->line($end);
+
+	return { %reply, trouble => $self->{trouble} } unless defined $line;
+	$line =~ m{^HTTP/(1\.[01]) (\d{3}) (.*)$}
+	    or return { %reply, trouble => "bad line: $line" };
+	@reply{qw(version status reason)} = ($1, $2, $3);
+	while (defined($line = $self->line($end)) && $line ne "") {
+		$line =~ /^([^\s:]+): ?(.*)$/ or next;
+		$reply{fields}{lc $1} = $2;
+		push @{$reply{order}}, $1;
+	}
+	my $fields = $reply{fields};
+	if (($method // "GET") eq "HEAD" || $reply{status} =~ /^(1..|204|304)$/) {
+		$reply{body} = "";
+	} elsif (($fields->{"transfer-encoding"} // "") eq "chunked") {
+		$reply{body} = $self->chunks($end);
+	} elsif (defined $fields->{"content-length"}) {
+		$reply{body} = $self->bytes($fields->{"content-length"},
+		    $end);
+	} else {
+		$reply{body} = $self->to_end($end);
+	}
+	$reply{trouble} = $self->{trouble} unless defined $reply{body};
+	return \%reply;
+}
+
+# Whether the server ends the connection, without a further byte.
+sub is_closed {
+	my ($self, $seconds) = @_;
+	my $end = time + ($seconds // 5) * Tine::Test::slow();
+	my $more = $self->more($end);
+
+	return (defined $more ? $more == 0 : $self->{trouble} =~ /reset/i)
+	    && $self->{buffer} eq "";
+}
+
+sub is_quiet {
+	my ($self, $seconds) = @_;
+	return $self->{buffer} eq "" &&
+	    !IO::Select->new($self->{socket})->can_read($seconds // 0.1);
+}
+
+sub close {
+	my $self = shift;
+	CORE::close($self->{socket});
+}
+
+sub half_close { shutdown($_[0]{socket}, 1) }
+
+1;

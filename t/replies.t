@@ -1,0 +1,82 @@
+# Replies: how they end, how large they may be, what may not be in them.
+use strict;
+use warnings;
+use Test::More;
+use Tine::Test;
+
+sub is_pattern {
+	my ($body, $bytes) = @_;
+
+	return 0 unless defined $body && length $body == $bytes;
+	for (my $at = 0; $at + 4096 <= $bytes; $at += 4096) {
+		return 0 unless substr($body, $at, 16) eq
+		    sprintf("%015d ", $at);
+	}
+	return 1;
+}
+
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    quiet => qr/header field|bad header|Content-Length|sent no reply/);
+	my $client = $server->connection;
+
+	for my $bytes (0, 1, 4096, 7167, 7168, 8192, 262144, 300000, 5000000) {
+		$client->send(request("/big?bytes=$bytes"));
+		ok(is_pattern($client->reply->{body}, $bytes),
+		    "$bytes with a length");
+		$client->send(request("/nolength?bytes=$bytes"));
+		my $reply = $client->reply;
+		ok(is_pattern($reply->{body}, $bytes), "$bytes without");
+		is($reply->{fields}{"transfer-encoding"} ? 1 : 0,
+		    $bytes > 8000 ? 1 : 0, "chunked only if long")
+		    if $bytes < 7000 || $bytes > 8000;
+		for my $how ("", "&nolength") {
+			$client->send(request("/sendfile?bytes=$bytes$how"));
+			ok(is_pattern($client->reply->{body}, $bytes),
+			    "$bytes of a file$how");
+		}
+	}
+	ok(is_pattern($server->ask("/nolength?bytes=3000000",
+	    version => "1.0")->{body}, 3000000), "to a 1.0 client");
+
+	$client->send(request("/hello", method => "HEAD") . request("/hello"));
+	my $reply = $client->reply("HEAD");
+	is($reply->{fields}{"content-length"}, 13, "HEAD has GET's length");
+	is($client->reply->{body}, "Hello, world!", "and no body");
+	$client->send(request("/status?code=$_") . request("/hello")), 
+	    is($client->reply->{status}, $_, "status $_"),
+	    is($client->reply->{body}, "Hello, world!", "nothing after it")
+	    for 204, 304, 200;
+	$client->send(request("/status?code=204"));
+	ok(!exists $client->reply->{fields}{"content-length"},
+	    "204 has no length");
+	$client->send(request("/flush?n=5&ms=5"));
+	is($client->reply->{body}, join("", map { "line $_\n" } 0 .. 4),
+	    "flushed piece by piece");
+
+	$client->send(request("/flush?n=2&ms=700"));
+	my $end = Time::HiRes::time() + 5 * slow();
+	1 while $client->{buffer} !~ /line 0/ && $client->more($end);
+	like($client->{buffer}, qr/line 0/, "the first piece comes");
+	unlike($client->{buffer}, qr/line 1/, "before the second");
+	is($client->reply->{body}, "line 0\nline 1\n", "then all");
+
+	$reply = $server->ask("/error?code=404&tag");
+	is($reply->{status}, 404, "an error page");
+	like($reply->{body}, qr/&lt;b&gt;&amp;&#x27;&quot;/, "is escaped");
+	is_deeply([@{$reply->{order}}[-3 .. -1]],
+	    ["Content-Type", "Content-Length", "Connection"], "its fields");
+	$reply = $server->ask("/error?code=599");
+	like($reply->{body}, qr/Message: \?\?\?/, "an unknown code");
+	$reply = $server->ask("/inject");
+	is($reply->{status}, 500, "an injected field is a 500");
+	ok(!exists $reply->{fields}{"set-cookie"}, "and does not go out");
+	is($server->ask("/no-reply")->{status}, 500, "no reply is a 500");
+	$reply = $server->ask("/short");
+	ok(!defined $reply->{body}, "too short a reply shows");
+	is($server->ask("/long")->{body}, "more", "too long a reply is cut");
+	is($server->ask("/x", method => "TRACE")->{status}, 501, "TRACE");
+	$server->stop;
+};
+done_testing;
