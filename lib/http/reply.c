@@ -501,6 +501,7 @@ decide(struct http *http, bool is_last)
 	if (reply->framing != REPLY_UNDECIDED)
 		return 0;
 	reply->framing = choose(http, is_last);
+	http->exchange->ends_by_close = reply->framing == REPLY_CLOSE;
 	if (reply->framing == REPLY_CHUNKED && interim == 0 &&
 	    chunk_written(http, (size_t)reply->written) == -1)
 		return stick(http, errno);

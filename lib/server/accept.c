@@ -117,16 +117,12 @@ accept_patience(const struct loop *loop)
 {
 	const uint64_t now = loop_now(loop);
 
+	if (loop->is_emptying)
+		return 0;
 	if (loop->is_accepting || loop->end_seen != LOOP_RUNS ||
 	    loop->listener_count == 0 || loop->accept_limit == 0)
 		return -1;
 	return loop->accept_after > now ? (int)(loop->accept_after - now) : 0;
-}
-
-void
-accept_close(struct loop *loop)
-{
-	poll_listeners(loop, false);
 }
 
 /* --------------------------------------------------------------- accepting */
@@ -181,10 +177,10 @@ welcome(struct loop *loop, const struct listener *listener, int fd,
 	drive(loop, conn);
 }
 
-void
-accept_ready(struct loop *loop, struct source *source, unsigned events)
+/* False when there was nobody. */
+static bool
+accept_one(struct loop *loop, const struct listener *listener)
 {
-	const struct listener *listener = (struct listener *)source;
 	union {
 		struct sockaddr		any;
 		struct sockaddr_storage	storage;
@@ -192,19 +188,48 @@ accept_ready(struct loop *loop, struct source *source, unsigned events)
 	socklen_t length = sizeof(address);
 	int fd;
 
-	(void)events;
-	if (loop->accept_limit == 0)
-		return;
-	fd = accept4(source->fd, &address.any, &length,
+	fd = accept4(listener->source.fd, &address.any, &length,
 	    SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM)
-			shed(loop, source->fd);
-		return;		/* else another worker was quicker */
+			shed(loop, listener->source.fd);
+		return errno == ECONNABORTED || errno == EINTR;
 	}
 	loop->is_obliged = false;
 	if (loop->accept_limit != UINT32_MAX && --loop->accept_limit == 0)
 		poll_listeners(loop, false);
 	welcome(loop, listener, fd, &address.any);
+	return true;
+}
+
+void
+accept_ready(struct loop *loop, struct source *source, unsigned events)
+{
+	(void)events;
+	/* If nobody is there another worker was quicker. */
+	if (loop->accept_limit > 0)
+		(void)accept_one(loop, (struct listener *)source);
+}
+
+void
+accept_end(struct loop *loop, bool empty_queues)
+{
+	poll_listeners(loop, false);
+	loop->is_emptying = empty_queues && loop->accept_limit > 0;
+}
+
+void
+accept_rest(struct loop *loop)
+{
+	bool found = false;
+
+	for (size_t i = 0; loop->is_emptying && i < loop->listener_count;
+	    i++) {
+		found |= accept_one(loop, &loop->listeners[i]);
+		if (!thread_self->leads)
+			return;
+	}
+	if (!found)
+		loop->is_emptying = false;
 }

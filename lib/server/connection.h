@@ -69,6 +69,7 @@ struct connection {
 	uint8_t			 state;		/* enum connection_state */
 	bool			 is_reset;	/* end it so that it shows */
 	bool			 is_eof;	/* the client sends no more */
+	bool			 is_armed;	/* dying would send a reset */
 	uint16_t		 listener;
 	int			 fd;
 	uint32_t		 requests;	/* answered on it */

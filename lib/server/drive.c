@@ -77,11 +77,27 @@ enter(struct loop *loop, struct connection *conn, enum connection_state next)
  * the connection delimits must not look whole when it is not.
  */
 static void
-set_reset(const struct connection *conn)
+set_reset(const struct connection *conn, bool on)
 {
-	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	const struct linger now = { .l_onoff = on, .l_linger = 0 };
 
 	(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+void
+drive_arm(struct connection *conn)
+{
+	if (!conn->is_armed)
+		set_reset(conn, true);
+	conn->is_armed = true;
+}
+
+static void
+disarm(struct connection *conn)
+{
+	if (conn->is_armed)
+		set_reset(conn, false);
+	conn->is_armed = false;
 }
 
 void
@@ -95,7 +111,7 @@ drive_end(struct loop *loop, struct connection *conn)
 		loop_exchange_end(loop, conn);
 	}
 	if (conn->is_reset)
-		set_reset(conn);
+		set_reset(conn, true);
 	conn->state = CONNECTION_ENDING;
 	if (thread_self->leads) {
 		loop_forget(loop, conn);
@@ -304,6 +320,7 @@ sent_all(struct loop *loop, struct connection *conn)
 
 	if (exchange->is_cut)
 		return end(loop, conn);
+	disarm(conn);
 	conn->requests++;
 	loop->protocol->done(exchange, OUTCOME_SENT);
 	exchange->is_done = true;
@@ -346,6 +363,8 @@ send_reply(struct loop *loop, struct connection *conn)
 	case SENT_ALL:
 		return sent_all(loop, conn);
 	case SENT_PART:
+		if (conn->exchange->ends_by_close)
+			drive_arm(conn);
 		return NEXT_WAIT;
 	case SENT_FAILED:
 		break;
@@ -376,6 +395,8 @@ drive_push(struct exchange *exchange, bool wait)
 {
 	struct connection *conn = exchange->conn;
 
+	if (exchange->ends_by_close)
+		drive_arm(conn);
 	for (;;) {
 		switch (output_send(&exchange->output, conn->fd)) {
 		case SENT_ALL:

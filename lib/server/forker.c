@@ -225,6 +225,7 @@ child_main(struct loop *loop, int socket, pid_t forker)
 	child.conn.fd = -1;
 	thread_self = &child.thread;
 	loop->space.used = &child.spooled;
+	loop->is_child = true;
 	relay_journals(server);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&none);

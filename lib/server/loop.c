@@ -382,7 +382,7 @@ note_end(struct loop *loop)
 		return;
 	if (loop->end_seen == LOOP_RUNS) {
 		loop->end_since = loop_now(loop);
-		accept_close(loop);
+		accept_end(loop, wanted == LOOP_DRAINS);
 		worker_line_state(loop->line, WORKER_LEAVING,
 		    loop_now(loop));
 	}
@@ -403,7 +403,8 @@ has_ended(const struct loop *loop)
 	    loop_now(loop) >= loop->accept_until)
 		return true;
 	return loop->end_seen != LOOP_RUNS &&
-	    (loop->table.count == 0 || loop->end_seen == LOOP_QUITS);
+	    ((loop->table.count == 0 && !loop->is_emptying) ||
+	    loop->end_seen == LOOP_QUITS);
 }
 
 /* ---------------------------------------------------------------- the turn */
@@ -497,6 +498,10 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 	if (!self->leads)
 		return false;
 	accept_balance(loop);
+	if (loop->is_emptying)
+		accept_rest(loop);
+	if (!self->leads)
+		return false;
 	if (loop->turned != NULL)
 		loop->turned(loop->server);
 	return !crew_yield(loop, self);

@@ -121,6 +121,7 @@ struct loop {
 	struct journal		*errors;	/* the error log */
 	unsigned		 patience[CONNECTION_STATES];	/* ms, 0: none */
 	bool			 is_threaded;	/* long steps may be taken */
+	bool			 is_child;	/* of mode fork: runs a handler */
 	bool			(*verify)(struct tine_server *,
 				    const struct peer *);
 	void			(*turned)(struct tine_server *);
@@ -135,6 +136,7 @@ struct loop {
 	size_t			 listener_count;
 	bool			 is_accepting;	/* listeners are polled */
 	bool			 is_obliged;	/* to accept one */
+	bool			 is_emptying;	/* the queues, before closing */
 	uint64_t		 accept_after;	/* ms: not before */
 	unsigned		 accept_limit;	/* connections still to take;
 						   UINT32_MAX: any number */
@@ -192,8 +194,12 @@ void	loop_kick(struct loop *loop);
 static inline bool
 loop_is_ending(const struct loop *loop)
 {
-	return atomic_load_explicit(&loop->end_wanted, memory_order_relaxed)
-	    != LOOP_RUNS;
+	if (atomic_load_explicit(&loop->end_wanted, memory_order_relaxed) !=
+	    LOOP_RUNS)
+		return true;
+	/* A child of mode fork is told by its worker's line. */
+	return loop->is_child && atomic_load_explicit(&loop->line->state,
+	    memory_order_relaxed) == WORKER_LEAVING;
 }
 
 /* Whether the loop was made for one request: handle_request(). */
@@ -242,6 +248,12 @@ void	drive_handled(struct loop *loop, struct connection *conn);
 /* A deadline of conn's has passed; conn is owned. */
 void	drive_expired(struct loop *loop, struct connection *conn);
 
+/*
+ * A reply that only the close delimits goes out before it is complete: from
+ * now on the kernel sends a reset should this process die.
+ */
+void	drive_arm(struct connection *conn);
+
 /* What a handler calls to have its output sent: see exchange.h. */
 int	drive_push(struct exchange *exchange, bool wait);
 
@@ -252,7 +264,10 @@ void	drive_end(struct loop *loop, struct connection *conn);
 
 /* Looks at the share of this worker, and polls the listeners or not. */
 void	accept_balance(struct loop *loop);
-void	accept_close(struct loop *loop);
+
+/* Takes what still waits in the queues, a few each turn; then no more. */
+void	accept_end(struct loop *loop, bool empty_queues);
+void	accept_rest(struct loop *loop);
 void	accept_ready(struct loop *loop, struct source *source,
 	    unsigned events);
 

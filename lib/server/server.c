@@ -238,6 +238,7 @@ handlers_of(const struct settings *settings)
 int
 server_prepare(struct tine_server *server, unsigned workers)
 {
+	tzset();		/* once, not in each child */
 	bound_connections(&server->settings);
 	(void)signal(SIGPIPE, SIG_IGN);	/* sendfile(2) has no MSG_NOSIGNAL */
 	scoreboard_free(server->board);

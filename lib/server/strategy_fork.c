@@ -317,8 +317,10 @@ send_some(struct loop *loop, struct connection *conn, bool is_flush)
 	struct output *output = &conn->exchange->output;
 
 	if (is_flush || output->spool.length > 0 || output->sent > 0 ||
-	    output->memory > loop->settings->reply_memory / 2)
+	    output->memory > loop->settings->reply_memory / 2) {
+		drive_arm(conn);	/* how it ends is not known here */
 		(void)output_send(output, conn->fd);
+	}
 }
 
 /* False if the child is gone by what was done. */

@@ -1,0 +1,77 @@
+# Options, exit statuses and their sentences.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use Test::More;
+use Tine::Test;
+
+my $tine = build("bin/tine");
+my $module = build("t/target.so");
+my $dir = tempdir(CLEANUP => 1);
+
+sub fails {
+	my ($status, $pattern, @args) = @_;
+	my ($got, $text) = run_command("timeout", 30, $tine, @args);
+
+	is($got, $status, "@args");
+	like($text, $pattern, "says why");
+	is(scalar(() = $text =~ /\n/g), 1, "in one line") if $status == 64;
+}
+
+fails(64, qr/no option --nonsense/, "--nonsense", $module);
+fails(64, qr/--workers=x: .*number/, "--workers=x", $module);
+fails(64, qr/--workers=-1: /, "--workers=-1", $module);
+fails(64, qr/--workers=1025: .*too large/, "--workers=1025", $module);
+fails(64, qr/--mode=forks: .*single, thread or fork/, "--mode=forks",
+    $module);
+fails(64, qr/--keep-alive=5x: .*is no time/, "--keep-alive=5x", $module);
+fails(64, qr/--keep-alive=: an empty value/, "--keep-alive=", $module);
+fails(64, qr/--max-body=1Q: .*is no size/, "--max-body=1Q", $module);
+fails(64, qr/--max-head=100: .*out of range/, "--max-head=100", $module);
+fails(64, qr/--bind=localhost:99999: .*port/, "--bind=localhost:99999",
+    $module);
+fails(64, qr/--bind=::1:80: .*brackets/, "--bind=::1:80", $module);
+fails(64, qr/--bind needs a value/, "--bind");
+fails(64, qr/name a handler module/);
+fails(64, qr/an argument too many: more/, $module, "more");
+fails(66, qr/missing\.so: No such file/, "$dir/missing.so");
+
+open(my $out, ">", "$dir/text.so");
+print $out "not a module\n";
+close($out);
+fails($_ ? 78 : 78, qr/cannot load the module .*text\.so/,
+    "--bind=127.0.0.1:0", "--workers=$_", "$dir/text.so") for 0, 2;
+SKIP: {
+	my ($status) = run_command("sh", "-c", "echo 'int x;' > $dir/empty.c; " .
+	    ($ENV{CC} // "cc") . " -shared -fPIC -o $dir/empty.so $dir/empty.c");
+	skip "no compiler", 2 if $status != 0;
+	fails(78, qr/empty\.so has no symbol tine_http/,
+	    "--bind=127.0.0.1:0", "--workers=2", "$dir/empty.so");
+}
+
+my $taken = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1);
+my $port = $taken->sockport;
+fails(69, qr/cannot listen on 127\.0\.0\.1:$port: Address already in use/,
+    "--bind=127.0.0.1:$port", $module);
+fails(73, qr/cannot open the log/, "--bind=127.0.0.1:0",
+    "--log=$dir/no/log", $module);
+fails(73, qr/cannot write the pidfile/, "--bind=127.0.0.1:0",
+    "--pidfile=$dir/no/pid", $module);
+
+for my $program ($tine, program()) {
+	my ($status, $text) = run_command($program, "--help");
+	is($status, 0, "--help");
+	like($text, qr/--workers=N .*processes/, "shows the options");
+	($status, $text) = run_command($program, "--version");
+	is("$status $text", "0 tine 0.1.0\n", "--version");
+}
+
+my $server = start(workers => 1, args => ["--pidfile=$dir/pid"]);
+is(slurp("$dir/pid") + 0, $server->{pid}, "the pidfile has the master's pid");
+fails(69, qr/running already, with the process id $server->{pid}/,
+    "--bind=127.0.0.1:0", "--pidfile=$dir/pid", $module);
+is($server->ask("/hello")->{status}, 200, "the first one goes on");
+$server->stop;
+ok(!-e "$dir/pid", "the pidfile is removed");
+done_testing;
