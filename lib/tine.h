@@ -82,7 +82,7 @@ struct tine_request {
 	/* The fields in the order they came; ends with a NULL name. */
 	const struct tine_field	*headers;
 	size_t			 header_count;
-	/* Length of the decoded body; -1 while .stream_body has not read it. */
+	/* Length of the decoded body. */
 	off_t			 content_length;
 	/* Whether the connection ends after this reply; may be set. */
 	bool			 close_connection;
@@ -105,16 +105,15 @@ const char *tine_header_nth(const struct tine_request *req, const char *name,
 
 /*
  * Reads up to size bytes of the body into buffer: Python's rfile.read().
- * Returns the number read, 0 at the end of the body, or -1 with errno: EIO
- * (the spool file could not be read), ETIMEDOUT, ECONNRESET or EPROTO (with
- * .stream_body, which reads from the client).
+ * Returns the number read, 0 at the end of the body, or -1 with errno EIO
+ * (the spool file could not be read).
  */
 ssize_t	tine_read(struct tine_request *req, void *buffer, size_t size);
 
 /*
  * The whole body as memory, whatever was read of it before, and its length
  * in *length (which may be NULL).  A body that was spooled is mapped.  A NUL
- * follows the last byte.  NULL with errno: ENOMEM, EINVAL (.stream_body).
+ * follows the last byte.  NULL with errno: ENOMEM, EIO.
  */
 const char *tine_body(struct tine_request *req, size_t *length);
 
@@ -299,7 +298,7 @@ int	tine_on_finish(struct tine_request *req, void (*function)(void *),
 
 /*
  * How many milliseconds the handler has left until --timeout, or -1 if there
- * is no limit.
+ * is no limit: in mode thread, and without a master.
  */
 long	tine_request_deadline(const struct tine_request *req);
 
@@ -341,8 +340,6 @@ struct tine_hooks {
 	void	(*worker_exit)(struct tine_server *);
 	/* Fork mode: in each child before its first request. */
 	void	(*post_fork)(struct tine_server *);
-	/* In the master before a reload; -1 refuses it. */
-	int	(*reload)(struct tine_server *);
 	/* In the master when a worker has ended; status is waitpid(2)'s. */
 	void	(*worker_died)(struct tine_server *, pid_t, int status);
 };
@@ -410,12 +407,6 @@ struct tine_http_handler {
 	 * body or its reply, in milliseconds; 0: as the options say.
 	 */
 	unsigned	 timeout;
-
-	/*
-	 * The method starts at the end of the head and reads the body from
-	 * the client as it comes.
-	 */
-	bool		 stream_body;
 
 	const struct tine_hooks	*hooks;
 };

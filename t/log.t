@@ -38,9 +38,10 @@ my $dir = tempdir(CLEANUP => 1);
 my $server = start(workers => 1, args => ["--log=$dir/log"],
     quiet => qr/worker 1/);
 my $client = $server->connection;
-$client->send(request("/hello?n=$_")), $client->reply for 1 .. 50;
+# A line is made when its reply has gone: the 51st may not be there yet.
+$client->send(request("/hello?n=$_")), $client->reply for 1 .. 51;
 kill("KILL", $server->workers_of);
-ok((wait_for { (() = slurp("$dir/log") =~ /\?n=/g) == 50 } 3),
+ok((wait_for { (() = slurp("$dir/log") =~ /\?n=/g) >= 50 } 3),
     "a killed worker's lines are not lost");
 $server->stop;
 done_testing;

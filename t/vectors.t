@@ -10,9 +10,8 @@ for my $mode (@modes) {
 	my $server = start(mode => $mode, workers => 2,
 	    args => ["--max-connections=1000"]);
 	my ($status, $text) = run_command("python3", source("t/vectors/run"),
-	    "127.0.0.1", $server->{port},
-	    ($ENV{TINE_SANITIZER} // "no") eq "no" ? ()
-	    : ("--deadline", 15), @files);
+	    (slow() == 1 ? () : ("--deadline", 15)),
+	    "127.0.0.1", $server->{port}, @files);
 	my ($passed, $failed) = $text =~ /^(\d+) passed, (\d+) failed/m;
 
 	ok($status == 0 && ($failed // 1) == 0 && $passed >= 240,

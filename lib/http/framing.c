@@ -324,26 +324,43 @@ full(struct exchange *exchange)
 typedef void method(struct tine_request *);
 
 static method *
+method_named(const struct tine_http_handler *handler, const char *command)
+{
+	switch (command[0]) {
+	case 'G':
+		return strcmp(command, "GET") == 0 ? handler->do_GET : NULL;
+	case 'H':
+		return strcmp(command, "HEAD") == 0 ? handler->do_HEAD : NULL;
+	case 'P':
+		if (strcmp(command, "POST") == 0)
+			return handler->do_POST;
+		if (strcmp(command, "PUT") == 0)
+			return handler->do_PUT;
+		return strcmp(command, "PATCH") == 0 ? handler->do_PATCH
+		    : NULL;
+	case 'D':
+		return strcmp(command, "DELETE") == 0 ? handler->do_DELETE
+		    : NULL;
+	case 'C':
+		return strcmp(command, "CONNECT") == 0 ? handler->do_CONNECT
+		    : NULL;
+	case 'O':
+		return strcmp(command, "OPTIONS") == 0 ? handler->do_OPTIONS
+		    : NULL;
+	case 'T':
+		return strcmp(command, "TRACE") == 0 ? handler->do_TRACE
+		    : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static method *
 method_of(const struct tine_http_handler *handler, const char *command)
 {
-	const struct { const char *name; method *function; } methods[] = {
-		{ "GET", handler->do_GET },
-		{ "HEAD", handler->do_HEAD },
-		{ "POST", handler->do_POST },
-		{ "PUT", handler->do_PUT },
-		{ "DELETE", handler->do_DELETE },
-		{ "CONNECT", handler->do_CONNECT },
-		{ "OPTIONS", handler->do_OPTIONS },
-		{ "TRACE", handler->do_TRACE },
-		{ "PATCH", handler->do_PATCH },
-	};
+	method *function = method_named(handler, command);
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (strcmp(methods[i].name, command) == 0 &&
-		    methods[i].function != NULL)
-			return methods[i].function;
-	}
-	return handler->do_method;
+	return function != NULL ? function : handler->do_method;
 }
 
 static void

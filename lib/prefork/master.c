@@ -28,6 +28,8 @@
 #include "master.h"
 #include "worker.h"
 
+#define STUCK_LOOK	1000	/* ms between two looks at busy workers */
+#define STUCK_GRACE	1000	/* ms from SIGABRT to SIGKILL */
 #define QUICK_GRACE	1000	/* ms that handlers have in a quick stop */
 #define CRASHES_FREE	4	/* useless deaths in a row without a pause */
 #define PAUSE_FIRST	250	/* ms, doubled with each further one */
@@ -485,6 +487,57 @@ kill_late(struct master *master)
 	}
 }
 
+/* ------------------------------------------------------------------- stuck */
+
+/*
+ * When the handler of a worker in mode single will have had its --timeout, or
+ * 0.  In mode fork the workers do this to their children.
+ */
+static uint64_t
+stuck_at(const struct master *master, unsigned index, char client[64],
+    char request[256])
+{
+	const struct tine_server *server = master->server;
+	const struct handler_line *line = scoreboard_handler(server->board,
+	    index, 0);
+	uint64_t since, progress;
+
+	if (server->settings.timeout == 0 ||
+	    server->settings.mode != MODE_SINGLE ||
+	    master->slots[index].state != SLOT_SERVING)
+		return 0;
+	since = handler_line_read(line, client, request);
+	progress = atomic_load(&line->progress);
+	if (since == 0)
+		return 0;
+	return (progress > since ? progress : since) +
+	    server->settings.timeout;
+}
+
+/* A new worker takes its place at once; see replenish(). */
+static void
+end_stuck(struct master *master)
+{
+	const uint64_t now = clock_ms();
+	char client[64], request[256];
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		struct slot *slot = &master->slots[i];
+		const uint64_t at = stuck_at(master, i, client, request);
+
+		if (at == 0 || now < at)
+			continue;
+		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
+		    "%ld) is stuck: client %s, request \"%s\", for over "
+		    "%u.%03u s; it is replaced", i + 1, (long)slot->pid,
+		    client, request, master->server->settings.timeout / 1000,
+		    master->server->settings.timeout % 1000);
+		slot->state = SLOT_ENDING;
+		slot->kill_at = now + STUCK_GRACE;
+		(void)kill(slot->pid, SIGABRT);
+	}
+}
+
 /* ---------------------------------------------------------------- the turn */
 
 static void
@@ -632,6 +685,10 @@ idle_time(const struct master *master)
 	    SLOT_SERVING);
 	int least = -1;
 
+	if (master->phase == PHASE_SERVING &&
+	    master->server->settings.timeout != 0 &&
+	    master->server->settings.mode == MODE_SINGLE)
+		least = STUCK_LOOK;
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		const struct slot *slot = &master->slots[i];
 
@@ -687,6 +744,7 @@ supervise(struct master *master)
 		wait_for_news(master);
 		reap(master);
 		judge_start(master);
+		end_stuck(master);
 		kill_late(master);
 	}
 }

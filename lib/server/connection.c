@@ -96,8 +96,7 @@ connection_of_tag(const struct connection_table *table, uint64_t tag)
 	if (index >= table->used)
 		return NULL;
 	conn = &table->entries[index];
-	if (conn->generation != (uint32_t)(tag >> 32) ||
-	    conn->state == CONNECTION_FREE)
+	if (conn->generation != (uint32_t)(tag >> 32))
 		return NULL;		/* it ended in this turn */
 	return conn;
 }

@@ -394,11 +394,18 @@ int
 drive_push(struct exchange *exchange, bool wait)
 {
 	struct connection *conn = exchange->conn;
+	const uint64_t before = exchange->output.sent;
 
 	if (exchange->ends_by_close)
 		drive_arm(conn);
 	for (;;) {
-		switch (output_send(&exchange->output, conn->fd)) {
+		const enum sent sent = output_send(&exchange->output,
+		    conn->fd);
+
+		/* A handler that moves bytes is not stuck. */
+		if (exchange->output.sent != before)
+			handler_progress(exchange->loop, exchange->thread);
+		switch (sent) {
 		case SENT_ALL:
 			return 0;
 		case SENT_FAILED:

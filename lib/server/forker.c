@@ -39,7 +39,7 @@ static struct {
 	struct loop		*loop;
 	struct thread		 thread;
 	struct connection	 conn;
-	struct journal		 journals[2];
+	struct child_request	 request;
 	_Atomic int64_t		 spooled;	/* its spools are its own */
 } child;
 
@@ -168,31 +168,50 @@ receive_request(struct child_request *request, int *body)
 	return n == (ssize_t)sizeof(*request) ? 0 : -1;
 }
 
+/*
+ * The first write to each page after fork(2) copies it.  What every request
+ * writes to is written to now, while nobody waits for it.
+ */
+static void
+warm_up(struct loop *loop)
+{
+	struct exchange *exchange = exchange_get(&loop->pool);
+	volatile char stack[16 * 1024];
+
+	for (size_t i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 0;
+	memset(&child.request, 0, sizeof(child.request));
+	if (exchange == NULL)
+		return;
+	memset(exchange->input.data, 0, exchange->input.size);
+	memset(exchange->output.first.data, 0, exchange->output.first.size);
+	child.thread.kept = exchange;
+}
+
 static int
 serve_one(void)
 {
-	static struct child_request request;
 	struct loop *loop = child.loop;
 	struct exchange *exchange;
 	int body, result = -1;
 
-	if (receive_request(&request, &body) == -1)
+	if (receive_request(&child.request, &body) == -1)
 		return -1;
 	atomic_store(&loop->now, clock_ms());
-	child.conn.peer = request.peer;
-	if (request.is_last)
+	child.conn.peer = child.request.peer;
+	if (child.request.is_last)
 		atomic_store(&loop->end_wanted, LOOP_DRAINS);
 	exchange = loop_exchange(loop, &child.conn);
 	if (exchange == NULL)
 		return -1;
 	exchange->body.fd = body;
-	exchange->ordinal = request.ordinal;
+	exchange->ordinal = child.request.ordinal;
 	exchange->begun = loop_now(loop);
 	exchange->push = push;
 	exchange->thread = &child.thread;
-	if (receive_input(&exchange->input, request.input_length) == 0 &&
-	    loop->protocol->restore(exchange, request.state,
-	    request.state_length) == 0) {
+	if (receive_input(&exchange->input, child.request.input_length) == 0 &&
+	    loop->protocol->restore(exchange, child.request.state,
+	    child.request.state_length) == 0) {
 		child.thread.exchange = exchange;
 		loop->protocol->handle(exchange);
 		child.thread.exchange = NULL;
@@ -232,6 +251,7 @@ child_main(struct loop *loop, int socket, pid_t forker)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (server->hooks.post_fork != NULL)
 		server->hooks.post_fork(server);
+	warm_up(loop);
 	for (unsigned i = 0; i < loop->settings->child_requests; i++) {
 		if (serve_one() == -1)
 			break;

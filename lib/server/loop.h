@@ -23,6 +23,7 @@
 #include "settings.h"
 
 #define LOOP_BATCH	64
+#define SLOT_NONE	UINT32_MAX	/* no line of the scoreboard is free */
 
 struct loop;
 struct listener;
@@ -297,12 +298,15 @@ void	crew_take_back(struct loop *loop, struct thread *self);
 /* Called by a leader between two events: gives the loop to who asked. */
 bool	crew_yield(struct loop *loop, struct thread *self);
 
-/* A line of the scoreboard for a handler that runs. */
+/* A line of the scoreboard for a handler that runs, or SLOT_NONE. */
 unsigned crew_slot(struct loop *loop);
 void	crew_slot_end(struct loop *loop, unsigned slot);
 
 /* Runs the handler of conn on this thread, noting it on the scoreboard. */
 void	handler_run(struct loop *loop, struct thread *self,
 	    struct connection *conn);
+
+/* Notes on the scoreboard that the handler of thread moves bytes. */
+void	handler_progress(struct loop *loop, const struct thread *thread);
 
 #endif

@@ -24,7 +24,6 @@ static const struct settings defaults = {
 	.start_timeout = 60 * 1000,
 	.graceful_timeout = 25 * 1000,
 	.drain_idle = 1000,
-	.crash_grace = 2000,
 	.keep_alive = 75 * 1000,
 	.header_timeout = 20 * 1000,
 	.header_limit = 40 * 1000,

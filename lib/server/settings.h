@@ -29,7 +29,6 @@ struct settings {
 	unsigned	 start_timeout;
 	unsigned	 graceful_timeout;
 	unsigned	 drain_idle;
-	unsigned	 crash_grace;
 
 	unsigned	 keep_alive;		/* an idle connection */
 	unsigned	 header_timeout;	/* a whole head, at first */

@@ -137,9 +137,8 @@ add_thread(struct loop *loop)
 		return;
 	join_left(&loop->crew);
 	thread->loop = loop;
-	thread->slot = crew_slot(loop);
+	thread->slot = SLOT_NONE;
 	if (!make_thread(stack, spare_main, thread, &thread->id)) {
-		crew_slot_end(loop, thread->slot);
 		free(thread);
 		return;
 	}
@@ -223,7 +222,6 @@ spare_main(void *argument)
 		exchange_put(&loop->pool, self->kept);
 		(void)pthread_mutex_unlock(&loop->pool_lock);
 	}
-	crew_slot_end(loop, self->slot);
 	LIST_REMOVE(self, entry);
 	LIST_INSERT_HEAD(&crew->left, self, entry);
 	crew->count--;
@@ -385,7 +383,7 @@ crew_open(struct loop *loop, struct thread *main_thread)
 	(void)pthread_cond_init(&crew->ended, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
 	main_thread->id = pthread_self();
-	main_thread->slot = crew_slot(loop);
+	main_thread->slot = SLOT_NONE;
 	crew->is_open = true;
 	if (!loop->is_threaded)
 		return 0;
@@ -443,12 +441,15 @@ crew_slot(struct loop *loop)
 		    0)
 			return i;
 	}
-	return loop->board->handlers - 1;	/* shared: only less is seen */
+	return SLOT_NONE;
 }
 
 void
 crew_slot_end(struct loop *loop, unsigned slot)
 {
+	if (slot == SLOT_NONE)
+		return;
+	handler_line_end(scoreboard_handler(loop->board, loop->index, slot));
 	atomic_fetch_and(&loop->crew.slots[slot / 32 % 8],
 	    ~(UINT32_C(1) << (slot % 32)));
 }
@@ -456,13 +457,15 @@ crew_slot_end(struct loop *loop, unsigned slot)
 void
 handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 {
-	struct handler_line *line = scoreboard_handler(loop->board,
-	    loop->index, self->slot);
 	char client[64];
 
-	peer_format(&conn->peer, client, sizeof(client));
-	handler_line_begin(line, loop_now(loop), client,
-	    loop->protocol->describe(conn->exchange));
+	self->slot = crew_slot(loop);
+	if (self->slot != SLOT_NONE) {
+		peer_format(&conn->peer, client, sizeof(client));
+		handler_line_begin(scoreboard_handler(loop->board,
+		    loop->index, self->slot), loop_now(loop), client,
+		    loop->protocol->describe(conn->exchange));
+	}
 	self->exchange = conn->exchange;
 	self->ordinal = atomic_fetch_add_explicit(&loop->ordinals, 1,
 	    memory_order_relaxed) + 1;
@@ -472,7 +475,20 @@ handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 	conn->exchange->push = drive_push;
 	loop->protocol->handle(conn->exchange);
 	self->exchange = NULL;
-	handler_line_end(line);
+	crew_slot_end(loop, self->slot);
+	self->slot = SLOT_NONE;
 	atomic_fetch_add_explicit(&loop->line->requests, 1,
+	    memory_order_relaxed);
+}
+
+void
+handler_progress(struct loop *loop, const struct thread *thread)
+{
+	struct handler_line *line;
+
+	if (thread == NULL || thread->slot == SLOT_NONE)
+		return;
+	line = scoreboard_handler(loop->board, loop->index, thread->slot);
+	atomic_store_explicit(&line->progress, clock_ms(),
 	    memory_order_relaxed);
 }

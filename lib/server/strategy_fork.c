@@ -172,8 +172,10 @@ note_busy(struct loop *loop, struct child *child, struct connection *conn)
 	peer_format(&conn->peer, child->client, sizeof(child->client));
 	(void)snprintf(child->request, sizeof(child->request), "%s",
 	    loop->protocol->describe(conn->exchange));
-	handler_line_begin(scoreboard_handler(loop->board, loop->index,
-	    child->slot), loop_now(loop), child->client, child->request);
+	if (child->slot != SLOT_NONE)
+		handler_line_begin(scoreboard_handler(loop->board,
+		    loop->index, child->slot), loop_now(loop), child->client,
+		    child->request);
 	atomic_fetch_add(&loop->line->busy, 1);
 	atomic_fetch_add(&loop->line->requests, 1);
 	TAILQ_REMOVE(&crew.spares, child, entry);
@@ -184,8 +186,6 @@ static void
 note_free(struct loop *loop, struct child *child)
 {
 	child->conn = NULL;
-	handler_line_end(scoreboard_handler(loop->board, loop->index,
-	    child->slot));
 	crew_slot_end(loop, child->slot);
 	atomic_fetch_sub(&loop->line->busy, 1);
 	TAILQ_REMOVE(&crew.busy, child, entry);
@@ -231,7 +231,9 @@ start(struct loop *loop, struct connection *conn)
 	/* Those that came before have their turn before. */
 	if (TAILQ_EMPTY(&loop->lists[CONNECTION_PENDING]) &&
 	    give(loop, conn)) {
-		refill(loop);
+		/* Forking now would hold up this child: rather when it ends. */
+		if (TAILQ_EMPTY(&crew.spares))
+			refill(loop);
 		return false;
 	}
 	loop_pend(loop, conn);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A server by hand: the hooks, handle_request() and serve_forever(), told by
+ * its first argument what to do; the others are options.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tine.h>
+
+static int turns;
+
+static void
+get(struct tine_request *req)
+{
+	if (strcmp(req->real_path, "/stop") == 0)
+		tine_shutdown(req->server);
+	if (strcmp(req->real_path, "/fail") == 0)
+		return;
+	tine_printf(req, "data=%s turns=%d setup=%s\n",
+	    (const char *)tine_server_data(req->server), turns > 0,
+	    (const char *)req->data);
+}
+
+static int
+set_up(struct tine_request *req)
+{
+	static char word[] = "yes";
+
+	req->data = word;
+	return strcmp(req->real_path, "/refuse") == 0 ? -1 : 0;
+}
+
+static void
+finish(struct tine_request *req)
+{
+	tine_puts(req, "finished\n");
+}
+
+static bool
+verify(struct tine_server *server, const struct tine_peer *peer)
+{
+	(void)server;
+	return strcmp(peer->address, "127.0.0.2") != 0;
+}
+
+static void
+failed(struct tine_server *server, struct tine_request *req, const char *what)
+{
+	(void)server;
+	(void)printf("handle_error %s: %s\n", req->path, what);
+	(void)fflush(stdout);
+}
+
+static void
+timed_out(struct tine_server *server)
+{
+	(void)server;
+	(void)printf("handle_timeout\n");
+}
+
+static void
+turned(struct tine_server *server)
+{
+	(void)server;
+	turns++;
+}
+
+static int
+begin(struct tine_server *server)
+{
+	static char text[] = "worker_init";
+
+	(void)printf("worker_init\n");
+	(void)fflush(stdout);
+	tine_server_set_data(server, text);
+	return getenv("FAIL") != NULL ? -1 : 0;
+}
+
+static void
+end(struct tine_server *server)
+{
+	(void)server;
+	(void)printf("worker_exit\n");
+	(void)fflush(stdout);
+}
+
+static void
+forked(struct tine_server *server)
+{
+	static char text[] = "post_fork";
+
+	tine_server_set_data(server, text);
+}
+
+static void
+died(struct tine_server *server, pid_t pid, int status)
+{
+	(void)server;
+	(void)printf("worker_died %d %d\n", pid > 0, status);
+	(void)fflush(stdout);
+}
+
+static const struct tine_hooks hooks = {
+	.verify_request = verify, .handle_error = failed,
+	.handle_timeout = timed_out, .service_actions = turned,
+	.worker_init = begin, .worker_exit = end, .post_fork = forked,
+	.worker_died = died
+};
+
+static const struct tine_http_handler handler = {
+	.do_GET = get, .setup = set_up, .finish = finish, .hooks = &hooks,
+	.error_message_format = "%(code)d %(message)s 100%% %(explain)s\n",
+	.error_content_type = "text/plain", .server_version = "Hooks/1",
+	.sys_version = "x"
+};
+
+/* Serves that many single requests, each with a second's patience. */
+static int
+handle(struct tine_server *server, int count)
+{
+	int result = 1;
+
+	if (tine_server_bind(server, "127.0.0.1:0") == -1)
+		return EXIT_FAILURE;
+	(void)printf("Starting server, use <Ctrl-C> to stop\n"
+	    "Listening on http://%s/\n", tine_server_address(server, 0));
+	(void)fflush(stdout);
+	while (count-- > 0 && result == 1)
+		result = tine_handle_request(server, 10000);
+	if (result == 1)
+		result = tine_handle_request(server, 100);
+	(void)printf("last %d\n", result);
+	tine_server_free(server);
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct tine_server *server = tine_http_server(&handler);
+	static char text[] = "main";
+
+	if (server == NULL)
+		return EXIT_FAILURE;
+	tine_server_set_data(server, text);
+	if (getenv("HANDLE") != NULL)
+		return handle(server, atoi(getenv("HANDLE")));
+	return tine_main_server(argc, argv, server);
+}
