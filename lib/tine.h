@@ -228,6 +228,214 @@ FILE	*tine_wfile(struct tine_request *req);
 /* The errno that stuck to the output, or 0. */
 int	tine_output_error(const struct tine_request *req);
 
+/* ------------------------------------------------------------------ forms */
+
+/*
+ * The fields of a form, in the order they came: Python's cgi.FieldStorage.
+ * It lives as long as the request.
+ */
+struct tine_form;
+
+/*
+ * One field.  Made by the library, read only; it lives as long as its form.
+ *
+ * Names, values and file names are the bytes that were sent, without their
+ * escapes; nothing says that they are valid in any character set.  A NUL
+ * follows each, and a name or a value may hold others.
+ */
+struct tine_form_field {
+	/* "" where the form has an empty name. */
+	const char	*name;
+	size_t		 name_length;
+	/* NULL only for a file that is not empty: see tine_form_data(). */
+	const char	*value;
+	off_t		 length;
+	/*
+	 * NULL if the field is no file.  "" if no file was chosen.  As it was
+	 * sent, maybe with a client's directories (RFC 7578, section 4.2).
+	 */
+	const char	*filename;
+	/*
+	 * The file name's last part, fit to be the name of a file: without
+	 * directories, control characters and leading dots, of 255 bytes at
+	 * most.  "" if nothing is left; NULL if filename is.
+	 */
+	const char	*safe_name;
+	/*
+	 * The part's media type in lower case, without parameters:
+	 * "text/plain" if it has none.  NULL in an urlencoded form.
+	 */
+	const char	*type;
+	/* The parameter charset of the part, or of an urlencoded body; NULL. */
+	const char	*charset;
+	/* The part's own headers in their order; ends with a NULL name. */
+	const struct tine_field	*headers;
+};
+
+enum tine_form_flags {
+	/* Empty values of urlencoded forms are kept: keep_blank_values. */
+	TINE_FORM_KEEP_BLANK	= 1 << 0,
+	/* Something without '=' in one is an error: strict_parsing. */
+	TINE_FORM_STRICT	= 1 << 1,
+	/* The fields of the query follow those of the body. */
+	TINE_FORM_QUERY		= 1 << 2
+};
+
+/*
+ * What a form may cost.  Made by the caller; zero means the default, which
+ * the options say.
+ */
+struct tine_form_limits {
+	/* Of enum tine_form_flags. */
+	unsigned	 flags;
+	/* Fields of the body and the query, dropped ones too: 1,000. */
+	size_t		 fields;
+	/* Names, headers of parts, and values kept in memory, in all: 1 MiB. */
+	size_t		 memory;
+	/* A longer value goes to a temporary file, as each file does: 64 KiB. */
+	size_t		 value_memory;
+	/* Values and files that are not empty in temporary files: 100. */
+	size_t		 files;
+	/* One file or value: as the body. */
+	off_t		 file;
+	/* The whole body: what --max-body lets through. */
+	off_t		 body;
+	/* Header bytes of one part, or a name of an urlencoded form: 8 KiB. */
+	size_t		 headers;
+	/* Length of the boundary: 70; never more than 200. */
+	size_t		 boundary;
+	/* Where temporary files are made, unlinked: --spool-dir. */
+	const char	*spool_dir;
+};
+
+/*
+ * Reads the form of a request: Python's FieldStorage(fp, headers, environ).
+ * A GET or HEAD has it in its query.  Any other method has it in the body, as
+ * application/x-www-form-urlencoded (also if there is no Content-Type) or
+ * multipart/form-data (RFC 7578); the body is read to the end of the form, so
+ * that this is called once for a request.
+ *
+ * Fields without a value are dropped from urlencoded forms, unless
+ * TINE_FORM_KEEP_BLANK is given.  limits may be NULL.
+ *
+ * Returns the form, or NULL with errno, which tine_form_status() turns into
+ * the status to answer:
+ *	EBADMSG		malformed, or it ends too early			400
+ *	EMSGSIZE	a part's headers, a name or the boundary is
+ *			too long					400
+ *	EFBIG		too many fields or files, too large a file or
+ *			body, or too much memory			413
+ *	ENOMSG		a body of another type				415
+ *	ENOSPC, EDQUOT	no room for temporary files			507
+ *	ENOMEM, EMFILE, ENFILE						503
+ * and those of tine_read(), and of open(2) and mmap(2) for temporary files.
+ */
+#define tine_form_parse(req, limits) \
+	tine_form_parse_sized((req), (limits), sizeof(struct tine_form_limits))
+struct tine_form *tine_form_parse_sized(struct tine_request *req,
+	    const struct tine_form_limits *limits, size_t size);
+
+/*
+ * The status for an errno of tine_form_parse() or tine_form_read(): 400, 408,
+ * 413, 415, 503, 507, and 500 for any other.
+ */
+int	tine_form_status(int error);
+
+/*
+ * Answers a form that failed, from errno and tine_error(): the status above
+ * by tine_send_error().  The client is told the sentence if the fault is its
+ * own; else the error log is.  Returns what tine_send_error() does.
+ */
+int	tine_form_send_error(struct tine_request *req);
+
+/* How many fields there are, and the n-th, from 0, or NULL. */
+size_t	tine_form_count(const struct tine_form *form);
+const struct tine_form_field *tine_form_field(const struct tine_form *form,
+	    size_t n);
+
+/*
+ * The first field called name (its case matters), or NULL: Python's "name in
+ * form" and getfirst().  tine_form_next() gives the next one of the same
+ * name, or NULL: both are getlist().
+ */
+const struct tine_form_field *tine_form_first(const struct tine_form *form,
+	    const char *name);
+const struct tine_form_field *tine_form_next(
+	    const struct tine_form_field *field);
+
+/*
+ * The first field of the n-th different name, from 0 and in order of first
+ * appearance, or NULL: Python's keys() and, where it ends, len().
+ */
+const struct tine_form_field *tine_form_key(const struct tine_form *form,
+	    size_t n);
+
+/*
+ * The contents of the first field called name, as tine_form_data() gives them,
+ * or NULL: getvalue().
+ */
+const char *tine_form_value(const struct tine_form *form, const char *name);
+
+/*
+ * The contents of any field, a file too, in three ways.  They belong to the
+ * form; do not close or free them.
+ *
+ * data: memory, a file is mapped; a NUL follows.  *length may be NULL.
+ * fd: a descriptor at its beginning.  What was in memory is written to a
+ * temporary file first.
+ * file: a standard input stream at its beginning; a second call rewinds it.
+ *
+ * NULL or -1 with errno: ENOMEM, EMFILE, ENFILE, ENOSPC, EFBIG (it does not
+ * fit into the address space), or another one of open(2) or mmap(2).
+ */
+const char *tine_form_data(const struct tine_form_field *field,
+	    size_t *length);
+int	tine_form_fd(const struct tine_form_field *field);
+FILE	*tine_form_file(const struct tine_form_field *field);
+
+/*
+ * Puts the contents of a field into a new file, path below the directory
+ * dirfd (AT_FDCWD: the current one).  mode is what the file gets, umask or
+ * not.  The file appears whole or not at all, and never takes the place of
+ * another.  A temporary file in the same file system is linked, not copied;
+ * it then is the saved file.  Nothing is synchronized to the disk.
+ *
+ * Never pass a client's filename as path; safe_name is made for it.
+ *
+ * Returns 0, or -1 with errno: EEXIST (something has this name), EINVAL (path
+ * is empty or ends with a slash), or one of open(2), write(2) or link(2).
+ */
+int	tine_form_save(const struct tine_form_field *field, int dirfd,
+	    const char *path, mode_t mode);
+
+/*
+ * Takes the fields of a form as they arrive.  A function may be NULL.  Each
+ * returns 0, or -1 with errno to stop.
+ */
+struct tine_form_reader {
+	/* A field begins.  It has no value and length yet. */
+	int	(*begin)(void *argument, const struct tine_form_field *field);
+	/* The next bytes of its value, one or more. */
+	int	(*data)(void *argument, const struct tine_form_field *field,
+		    const void *data, size_t length);
+	/* It ends; length is known. */
+	int	(*end)(void *argument, const struct tine_form_field *field);
+};
+
+/*
+ * The same as tine_form_parse(), but keeps nothing: a field is gone after its
+ * end.  The limits memory, value_memory and files have no meaning.
+ *
+ * Returns 0, or -1 with errno as above, or with that of the function which
+ * returned -1.
+ */
+#define tine_form_read(req, limits, reader, argument) \
+	tine_form_read_sized((req), (limits), \
+	    sizeof(struct tine_form_limits), (reader), (argument))
+int	tine_form_read_sized(struct tine_request *req,
+	    const struct tine_form_limits *limits, size_t size,
+	    const struct tine_form_reader *reader, void *argument);
+
 /* ------------------------------------------------- dates, names, the log */
 
 /*
