@@ -9,8 +9,9 @@ my $dir = tempdir(CLEANUP => 1);
 my ($status, $text) = run_command("make", "-s", "-C", build(""), "install",
     "DESTDIR=$dir");
 is($status, 0, "make install") or diag(tail_of($text));
-my ($pc) = glob("$dir/usr/local/lib/pkgconfig/tine.pc");
+my ($pc) = split /\n/, (run_command("find", $dir, "-name", "tine.pc"))[1];
 ok($pc, "tine.pc is there") or BAIL_OUT("nothing installed");
+my ($libraries) = $pc =~ m{^(.*)/pkgconfig/};
 open(my $out, ">", "$dir/hello.c");
 print $out <<'END';
 #include <tine.h>
@@ -27,7 +28,7 @@ main(int argc, char *argv[])
 }
 END
 close($out);
-$ENV{PKG_CONFIG_PATH} = "$dir/usr/local/lib/pkgconfig";
+$ENV{PKG_CONFIG_PATH} = "$libraries/pkgconfig";
 $ENV{PKG_CONFIG_SYSROOT_DIR} = $dir;
 my $cc = $ENV{CC} // "cc";
 my $flags = ($ENV{TINE_SANITIZER} // "no") eq "no" ? ""
@@ -37,7 +38,7 @@ my $flags = ($ENV{TINE_SANITIZER} // "no") eq "no" ? ""
     "\$(pkg-config --cflags --libs tine)");
 is($status, 0, "a program is built") or diag($text);
 my $server = start(program => "$dir/hello",
-    env => { LD_LIBRARY_PATH => "$dir/usr/local/lib" });
+    env => { LD_LIBRARY_PATH => $libraries });
 is($server->ask("/")->{body}, "hello", "and serves");
 $server->stop;
 done_testing;
