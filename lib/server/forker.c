@@ -39,7 +39,10 @@ static struct {
 	struct loop		*loop;
 	struct thread		 thread;
 	struct connection	 conn;
-	struct child_request	 request;
+	union {
+		struct child_request	 request;
+		unsigned char		 bytes[REQUEST_PACKET];
+	}			 packet;
 	_Atomic int64_t		 spooled;	/* its spools are its own */
 } child;
 
@@ -137,12 +140,23 @@ send_end(struct exchange *exchange)
 	return send_record(&record, "", 0, -1);
 }
 
-/* Receives the rest of a request into the exchange's input. */
-static int
-receive_input(struct input *input, size_t length)
+/*
+ * Receives a request: the packet that begins it, and into the exchange's
+ * input what comes after.  Returns where the protocol's state is, or NULL.
+ */
+static const unsigned char *
+receive_input(struct input *input, size_t packet_length)
 {
-	if (input_reserve(input, length) == -1)
-		return -1;
+	const struct child_request *request = &child.packet.request;
+	const unsigned char *state = child.packet.bytes + sizeof(*request);
+	const size_t length = request->input_length;
+
+	if (packet_length != sizeof(*request) + request->state_length +
+	    request->first_length || input_reserve(input, length + 1) == -1)
+		return NULL;
+	memcpy(input->data, state + request->state_length,
+	    request->first_length);
+	input->end = request->first_length;
 	while (input->end < length) {
 		const ssize_t n = recv(child.socket, input->data + input->end,
 		    length - input->end, 0);
@@ -150,22 +164,10 @@ receive_input(struct input *input, size_t length)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return -1;
+			return NULL;
 		input->end += (size_t)n;
 	}
-	return 0;
-}
-
-static int
-receive_request(struct child_request *request, int *body)
-{
-	size_t count = 1;
-	ssize_t n;
-
-	*body = -1;
-	n = descriptor_receive(child.socket, request, sizeof(*request), body,
-	    &count);
-	return n == (ssize_t)sizeof(*request) ? 0 : -1;
+	return state;
 }
 
 /*
@@ -180,7 +182,7 @@ warm_up(struct loop *loop)
 
 	for (size_t i = 0; i < sizeof(stack); i += 1024)
 		stack[i] = 0;
-	memset(&child.request, 0, sizeof(child.request));
+	memset(&child.packet, 0, 4096);
 	if (exchange == NULL)
 		return;
 	memset(exchange->input.data, 0, exchange->input.size);
@@ -188,38 +190,65 @@ warm_up(struct loop *loop)
 	child.thread.kept = exchange;
 }
 
+static void
+run_handler(struct exchange *exchange, int body)
+{
+	const struct child_request *request = &child.packet.request;
+
+	exchange->body.fd = body;
+	exchange->ordinal = request->ordinal;
+	exchange->begun = loop_now(child.loop);
+	exchange->push = push;
+	exchange->thread = &child.thread;
+	child.thread.exchange = exchange;
+	child.loop->protocol->handle(exchange);
+	child.thread.exchange = NULL;
+}
+
 static int
 serve_one(void)
 {
+	const struct child_request *request = &child.packet.request;
 	struct loop *loop = child.loop;
 	struct exchange *exchange;
-	int body, result = -1;
+	const unsigned char *state;
+	size_t count = 1;
+	int body = -1, result = -1;
+	const ssize_t n = descriptor_receive(child.socket, &child.packet,
+	    sizeof(child.packet), &body, &count);
 
-	if (receive_request(&child.request, &body) == -1)
+	if (n < (ssize_t)sizeof(*request))
 		return -1;
 	atomic_store(&loop->now, clock_ms());
-	child.conn.peer = child.request.peer;
-	if (child.request.is_last)
+	child.conn.peer = request->peer;
+	if (request->is_last)
 		atomic_store(&loop->end_wanted, LOOP_DRAINS);
 	exchange = loop_exchange(loop, &child.conn);
 	if (exchange == NULL)
 		return -1;
-	exchange->body.fd = body;
-	exchange->ordinal = child.request.ordinal;
-	exchange->begun = loop_now(loop);
-	exchange->push = push;
-	exchange->thread = &child.thread;
-	if (receive_input(&exchange->input, child.request.input_length) == 0 &&
-	    loop->protocol->restore(exchange, child.request.state,
-	    child.request.state_length) == 0) {
-		child.thread.exchange = exchange;
-		loop->protocol->handle(exchange);
-		child.thread.exchange = NULL;
+	state = receive_input(&exchange->input, (size_t)n);
+	if (state != NULL && loop->protocol->restore(exchange, state,
+	    request->state_length) == 0) {
+		run_handler(exchange, body);
 		result = send_end(exchange);
 		loop->protocol->done(exchange, OUTCOME_GIVEN);
 	}
 	loop_exchange_end(loop, &child.conn);
 	return result;
+}
+
+/*
+ * Waits until the worker has closed its end: it does so when the reply has
+ * gone.  Ending at once would hold up the worker, which the kernel likes to
+ * wake on this processor.
+ */
+static void
+wait_for_end(void)
+{
+	char byte;
+
+	while (recv(child.socket, &byte, 1, 0) == -1 && errno == EINTR)
+		;
 }
 
 static void
@@ -257,6 +286,7 @@ child_main(struct loop *loop, int socket, pid_t forker)
 			break;
 	}
 	(void)fflush(NULL);
+	wait_for_end();
 	_exit(0);
 }
 

@@ -206,6 +206,11 @@ void
 loop_pend(struct loop *loop, struct connection *conn)
 {
 	conn->state = CONNECTION_PENDING;
+	if (!thread_self->leads) {
+		loop_return(loop, conn);
+		loop_kick(loop);
+		return;
+	}
 	if (conn->list != CONNECTION_FREE)
 		TAILQ_REMOVE(list_of(loop, conn), conn, entry);
 	conn->list = CONNECTION_PENDING;

@@ -234,7 +234,10 @@ void	loop_forget(struct loop *loop, struct connection *conn);
 struct exchange *loop_exchange(struct loop *loop, struct connection *conn);
 void	loop_exchange_end(struct loop *loop, struct connection *conn);
 
-/* Appends a whole request to those that wait for a handler.  Leader only. */
+/*
+ * Appends a whole request to those that wait for a handler; a thread that
+ * does not lead gives it to the leader, who looks at it anew.
+ */
 void	loop_pend(struct loop *loop, struct connection *conn);
 struct connection *loop_unpend(struct loop *loop);
 

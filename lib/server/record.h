@@ -35,18 +35,22 @@ struct forker_news {
 };
 
 /*
- * From a worker to a child: a request.  After it come input_length bytes in
- * packets; the body's spool is its descriptor, if it has one.
+ * From a worker to a child: a request.  Its packet goes on with state_length
+ * bytes of the protocol's state and the first first_length bytes of the input;
+ * the other bytes, up to input_length, come in further packets.  The body's
+ * spool is its descriptor, if it has one.
  */
 struct child_request {
 	uint32_t	input_length;
 	uint32_t	state_length;
+	uint32_t	first_length;
 	struct peer	peer;
 	uint64_t	ordinal;
 	bool		is_last;	/* the connection has to end */
-	bool		has_body;
-	unsigned char	state[RECORD_STATE];
 };
+
+#define REQUEST_PACKET	(sizeof(struct child_request) + RECORD_STATE + \
+			    RECORD_DATA)
 
 /* From a child to its worker. */
 enum record {

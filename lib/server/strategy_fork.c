@@ -8,6 +8,7 @@
  */
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -142,23 +143,28 @@ static int
 send_request(struct loop *loop, const struct child *child,
     struct connection *conn)
 {
-	static struct child_request request;
+	unsigned char state[RECORD_STATE];
 	struct exchange *exchange = conn->exchange;
-	const struct input *input = &exchange->input;
+	char *input = exchange->input.data + exchange->input.start;
 	const int body = exchange->body.fd;
-	size_t length;
+	struct child_request request = { .peer = conn->peer };
+	struct iovec packet[3];
+	size_t length, first;
 
-	request.state_length = (uint32_t)loop->protocol->save(exchange,
-	    request.state, sizeof(request.state), &length);
+	request.state_length = (uint32_t)loop->protocol->save(exchange, state,
+	    sizeof(state), &length);
+	first = length < RECORD_DATA ? length : RECORD_DATA;
 	request.input_length = (uint32_t)length;
-	request.peer = conn->peer;
+	request.first_length = (uint32_t)first;
 	request.ordinal = atomic_fetch_add(&loop->ordinals, 1) + 1;
 	request.is_last = loop_is_ending(loop) || loop_is_single_shot(loop);
-	request.has_body = body != -1;
-	if (descriptor_pass(child->source.fd, &request, sizeof(request),
-	    &body, body != -1 ? 1 : 0) == -1)
+	packet[0] = (struct iovec){ &request, sizeof(request) };
+	packet[1] = (struct iovec){ state, request.state_length };
+	packet[2] = (struct iovec){ input, first };
+	if (descriptor_pass_vector(child->source.fd, packet, 3, &body,
+	    body != -1 ? 1 : 0) == -1)
 		return -1;
-	return send_all(child->source.fd, input->data + input->start, length);
+	return send_all(child->source.fd, input + first, length - first);
 }
 
 static void
@@ -191,16 +197,25 @@ note_free(struct loop *loop, struct child *child)
 	TAILQ_REMOVE(&crew.busy, child, entry);
 }
 
-/* The child's socket is closed; if it is a spare it ends by that. */
-static void
-let_go(struct loop *loop, struct child *child)
+/* The child gets no more requests; returns its socket, to be closed. */
+static int
+detach(struct loop *loop, struct child *child)
 {
+	const int fd = child->source.fd;
+
 	loop_unwatch(loop, &child->source);
-	descriptor_close(child->source.fd);
 	child->source.fd = -1;
 	child->state = CHILD_ENDED;
 	crew.count--;
 	TAILQ_INSERT_TAIL(&crew.ended, child, entry);
+	return fd;
+}
+
+/* The child ends when its socket is closed, if it has not ended yet. */
+static void
+let_go(struct loop *loop, struct child *child)
+{
+	descriptor_close(detach(loop, child));
 }
 
 static bool
@@ -223,9 +238,7 @@ static bool
 start(struct loop *loop, struct connection *conn)
 {
 	if (!thread_self->leads) {
-		conn->state = CONNECTION_PENDING;
-		loop_return(loop, conn);
-		loop_kick(loop);
+		loop_pend(loop, conn);
 		return false;
 	}
 	/* Those that came before have their turn before. */
@@ -262,17 +275,26 @@ resume(struct loop *loop)
 
 /* ------------------------------------------------------------ what it answers */
 
-/* The child has done its request; another may follow. */
+/*
+ * The child has done its request; another may follow.  The client comes
+ * first: a child whose socket is closed ends, and to end a process can take
+ * longer than its request did.  After drive_handled() the loop may be another
+ * thread's, but a descriptor can be closed by any.
+ */
 static void
-next_or_end(struct loop *loop, struct child *child)
+end_request(struct loop *loop, struct child *child, struct connection *conn)
 {
+	int fd = -1;
+
 	note_free(loop, child);
 	if (child->requests < loop->settings->child_requests) {
 		child->state = CHILD_SPARE;
 		TAILQ_INSERT_TAIL(&crew.spares, child, entry);
 	} else {
-		let_go(loop, child);
+		fd = detach(loop, child);
 	}
+	drive_handled(loop, conn);
+	descriptor_close(fd);
 }
 
 /* The reply cannot be completed: 500 if nothing of it is out, else a cut. */
@@ -359,8 +381,7 @@ take_record(struct loop *loop, struct child *child,
 			break;
 		loop->protocol->restore_outcome(conn->exchange, record->state,
 		    record->state_length);
-		next_or_end(loop, child);
-		drive_handled(loop, conn);
+		end_request(loop, child, conn);
 		return false;
 	}
 	reply_lost(loop, child);

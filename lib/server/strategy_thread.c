@@ -71,13 +71,7 @@ start(struct loop *loop, struct connection *conn)
 		handle(loop, self, conn);
 		return true;
 	}
-	if (self->leads) {
-		loop_pend(loop, conn);
-	} else {
-		conn->state = CONNECTION_PENDING;
-		loop_return(loop, conn);
-		loop_kick(loop);
-	}
+	loop_pend(loop, conn);
 	return false;
 }
 
