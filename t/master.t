@@ -63,10 +63,18 @@ for my $mode (@modes) {
 	kill("INT", $server->{pid});
 	is($server->ended(10), 0, "$mode: INT without a master");
 	$server = start(mode => $mode, workers => 0);
+	$busy = $server->connection;
+	$busy->send(request("/hang"));
+	sleep 0.2;
+	kill("INT", $server->{pid});
+	is($server->ended(5), 0, "$mode: also beside a handler that hangs");
+	$server = start(mode => $mode, workers => 0);
 	if ($mode ne "fork") {	# its handler has a server of its own
 		is($server->ask("/shutdown")->{status}, 200,
 		    "$mode: tine_shutdown() by a handler");
 		is($server->ended(10), 0, "ends serve_forever");
+	} else {
+		$server->stop;
 	}
 }
 

@@ -4,7 +4,9 @@
  * A program and a module, like the examples.
  */
 #include <sys/types.h>
+#include <sys/wait.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +26,14 @@ static volatile int sink;
 static long
 number(const struct tine_request *req, const char *name, long otherwise)
 {
-	const char *at = strstr(req->query, name);
+	const size_t length = strlen(name);
 
-	return at != NULL && at[strlen(name)] == '='
-	    ? atol(at + strlen(name) + 1) : otherwise;
+	for (const char *at = req->query; at != NULL; at = strchr(at, '&')) {
+		at += *at == '&';
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return strtol(at + length + 1, NULL, 10);
+	}
+	return otherwise;
 }
 
 static bool
@@ -230,13 +236,68 @@ crash(const struct tine_request *req)
 		(void)raise((int)number(req, "signal", SIGSEGV));
 }
 
+/* ?length promises a length, and ?pause leaves time to read before it. */
 static void
 crash_half(struct tine_request *req)
 {
-	begin(req);
-	write_pattern(req, number(req, "bytes", BLOCK));
+	const long bytes = number(req, "bytes", BLOCK);
+
+	tine_send_response(req, 200, NULL);
+	tine_send_header(req, "Content-Type", "text/plain");
+	if (says(req, "length"))
+		tine_send_headerf(req, "Content-Length", "%ld", bytes * 2);
+	tine_end_headers(req);
+	write_pattern(req, bytes);
 	tine_flush(req);
+	pause_ms(number(req, "pause", 0));
 	crash(req);
+}
+
+/* A program that a handler runs is the handler's to wait for. */
+static void
+run_command(struct tine_request *req)
+{
+	const int status = system("sleep 0.1; exit 3");
+
+	begin(req);
+	tine_printf(req, "%d\n", status == -1 ? -1 : WEXITSTATUS(status));
+}
+
+/* What a handler may count on: which signals are blocked or ignored. */
+static void
+signals(struct tine_request *req)
+{
+	sigset_t mask;
+
+	begin(req);
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	for (int sig = 1; sig < 32; sig++) {
+		struct sigaction action;
+
+		if (sigismember(&mask, sig) == 1)
+			tine_printf(req, "blocked %d\n", sig);
+		if (sigaction(sig, NULL, &action) == 0 &&
+		    action.sa_handler == SIG_IGN)
+			tine_printf(req, "ignored %d\n", sig);
+	}
+}
+
+/* Writes until the client is given up, and says how that showed. */
+static void
+insist(struct tine_request *req)
+{
+	const long most = number(req, "bytes", 1L << 30);
+	char block[BLOCK];
+	long at = 0;
+
+	begin(req);
+	memset(block, 'x', sizeof(block));
+	while (at < most && tine_write(req, block, sizeof(block)) != -1)
+		at += BLOCK;
+	tine_log(req, TINE_LOG_INFO, "wrote %ld, error %s", at,
+	    tine_output_error(req) == 0 ? "none"
+	    : tine_output_error(req) == EPIPE ? "EPIPE"
+	    : tine_output_error(req) == ETIMEDOUT ? "ETIMEDOUT" : "other");
 }
 
 static void
@@ -361,7 +422,9 @@ static const struct {
 	{ "/headers", headers }, { "/short", short_length },
 	{ "/long", long_length }, { "/stdio", stdio },
 	{ "/shutdown", shut_down }, { "/no-reply", no_reply },
-	{ "/error", error }, { "/status", status }, { "/body", body }
+	{ "/error", error }, { "/status", status }, { "/body", body },
+	{ "/command", run_command }, { "/signals", signals },
+	{ "/insist", insist }
 };
 
 static void

@@ -135,13 +135,26 @@ say_where(struct tine_server *server)
 
 /* ------------------------------------------------------ without a master */
 
+static const char farewell[] = "\nKeyboard interrupt received, exiting.\n";
+
+/* A handler has not ended within a second of Ctrl-C. */
+static void
+give_up(int sig)
+{
+	(void)sig;
+	(void)!write(STDOUT_FILENO, farewell, sizeof(farewell) - 1);
+	_exit(EX_OK);
+}
+
 static void
 stop(int sig)
 {
 	const int saved = errno;
 
+	if (sig == SIGINT && ++interrupts > 1)
+		give_up(sig);
 	if (sig == SIGINT)
-		interrupts++;
+		(void)alarm(1);
 	server_end(serving, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
 	errno = saved;
 }
@@ -154,6 +167,9 @@ serve_alone(struct tine_server *server)
 	int status = EX_OK;
 
 	serving = server;
+	action.sa_handler = give_up;
+	(void)sigaction(SIGALRM, &action, NULL);
+	action.sa_handler = stop;
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGQUIT, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
@@ -165,7 +181,7 @@ serve_alone(struct tine_server *server)
 	if (tine_serve_forever(server) == -1)
 		status = EX_SOFTWARE;
 	if (interrupts > 0)
-		(void)printf("\nKeyboard interrupt received, exiting.\n");
+		(void)fputs(farewell, stdout);
 	return status;
 }
 

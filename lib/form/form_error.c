@@ -44,7 +44,8 @@ tine_form_send_error(struct tine_request *req)
 	(void)snprintf(sentence, sizeof(sentence), "%s", tine_error());
 	if (status < 500)
 		return tine_send_error(req, status, NULL, sentence);
-	/* It names directories of the server. */
+	/* It names directories of the server.  507 has no usual sentence. */
 	tine_log(req, TINE_LOG_ERROR, "%s", sentence);
-	return tine_send_error(req, status, NULL, NULL);
+	return tine_send_error(req, status, NULL, status == 507 ?
+	    "the server has no room for the form" : NULL);
 }

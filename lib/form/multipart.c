@@ -102,10 +102,10 @@ search(const struct multipart *parser, const char *at, const char *end)
 		at += parser->skip[(unsigned char)c];
 	}
 	/* What is left may be the beginning of one. */
-	while (at < end && (at = memchr(at, '\r', (size_t)(end - at))) != NULL) {
-		if (memcmp(at, delimiter, (size_t)(end - at)) == 0)
+	for (; at < end; at++) {
+		if (*at == '\r' &&
+		    memcmp(at, delimiter, (size_t)(end - at)) == 0)
 			return at;
-		at++;
 	}
 	return end;
 }

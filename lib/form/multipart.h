@@ -26,7 +26,7 @@
 
 enum multipart_result {
 	MULTIPART_MORE,
-	MULTIPART_DONE,		/* the last delimiter came; the rest is ignored */
+	MULTIPART_DONE,		/* the last delimiter came */
 	MULTIPART_BAD,		/* see why */
 	MULTIPART_LARGE,	/* a part has more header bytes than allowed */
 	MULTIPART_STOPPED	/* an event said no */

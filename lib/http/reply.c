@@ -528,10 +528,25 @@ push(struct http *http, bool wait)
 	return 0;
 }
 
+static bool
+reply_is_undecided(const struct http *http)
+{
+	return http->reply.framing == REPLY_UNDECIDED;
+}
+
 static int
 put(struct http *http, const void *data, size_t length)
 {
 	if (!output_fits(output_of(http), length) && push(http, false) == -1)
+		return -1;
+	if (output_append(output_of(http), data, length) == 0)
+		return 0;
+	/* Past the bound of its spool a reply waits for its client. */
+	if (errno != EFBIG && errno != ENOSPC && errno != EDQUOT)
+		return stick(http, errno);
+	if (http->exchange->push == NULL || reply_is_undecided(http))
+		return stick(http, errno);
+	if (push(http, true) == -1)
 		return -1;
 	if (output_append(output_of(http), data, length) == -1)
 		return stick(http, errno);

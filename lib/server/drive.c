@@ -407,8 +407,13 @@ drive_push(struct exchange *exchange, bool wait)
 			handler_progress(exchange->loop, exchange->thread);
 		switch (sent) {
 		case SENT_ALL:
+			/* Its file may be begun anew. */
+			if (exchange->output.spool.length > 0)
+				spool_end(&exchange->output.spool);
 			return 0;
 		case SENT_FAILED:
+			if (errno == ECONNRESET)
+				errno = EPIPE;	/* it is gone either way */
 			return -1;
 		case SENT_PART:
 			if (!wait)
@@ -437,7 +442,7 @@ expire_idle(struct loop *loop, struct connection *conn)
 
 /*
  * Whether a head or a body still comes fast enough: a head at the minimum
- * rate has up to header_limit in all, a body as long as it takes.
+ * rate has twice its time in all, a body as long as it takes.
  */
 static bool
 comes(const struct loop *loop, const struct connection *conn)
@@ -452,7 +457,7 @@ comes(const struct loop *loop, const struct connection *conn)
 		return true;
 	if (conn->state == CONNECTION_BODY && silent >= first)
 		return false;
-	if (conn->state == CONNECTION_HEAD && past >= settings->header_limit)
+	if (conn->state == CONNECTION_HEAD && past >= 2 * first)
 		return false;
 	return conn->bytes * 1000 >= settings->minimum_rate * (past - first) &&
 	    silent < first;

@@ -476,11 +476,25 @@ tick(struct loop *loop)
 	loop->strategy->tick(loop);
 }
 
+/*
+ * Requests that wait may go on: also when this thread has just been given
+ * the loop, so this is looked at before waiting, too.
+ */
+static bool
+resume(struct loop *loop, const struct thread *self)
+{
+	if (atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0)
+		loop->strategy->resume(loop);
+	return self->leads;
+}
+
 bool
 loop_turn(struct loop *loop, struct thread *self, int timeout)
 {
 	if (loop->event_next == loop->event_count) {
-		loop->event_next = 0;
+		if (!resume(loop, self))
+			return false;
+		loop->event_next = loop->event_count = 0;
 		loop->event_count = poller_wait(loop->poller, loop->events,
 		    LOOP_BATCH, patience(loop, timeout));
 		set_now(loop);
@@ -490,12 +504,7 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 		if (!self->leads || crew_yield(loop, self))
 			return false;
 	}
-	if (atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0) {
-		loop->strategy->resume(loop);
-		if (!self->leads)
-			return false;
-	}
-	if (!take_returned(loop, self))
+	if (!resume(loop, self) || !take_returned(loop, self))
 		return false;
 	note_end(loop);
 	expire(loop);
@@ -593,18 +602,20 @@ loop_open(struct loop *loop)
 	    : loop->strategy->begin(loop);
 }
 
-/* Ends the connections that are left, and their requests with them. */
+/*
+ * Ends the connections that are left, and their requests with them: those
+ * that were given back are in the table like the others.
+ */
 static void
 close_connections(struct loop *loop)
 {
+	atomic_store(&loop->returned, NULL);
 	for (uint32_t i = 0; i < loop->table.used; i++) {
 		struct connection *conn = &loop->table.entries[i];
 
 		if (conn->state != CONNECTION_FREE)
 			drive_end(loop, conn);
 	}
-	while (atomic_load(&loop->returned) != NULL)
-		(void)take_returned(loop, thread_self);
 }
 
 void

@@ -26,7 +26,6 @@ static const struct settings defaults = {
 	.drain_idle = 1000,
 	.keep_alive = 75 * 1000,
 	.header_timeout = 20 * 1000,
-	.header_limit = 40 * 1000,
 	.body_timeout = 20 * 1000,
 	.send_timeout = 30 * 1000,
 	.minimum_rate = 500,

@@ -32,7 +32,6 @@ struct settings {
 
 	unsigned	 keep_alive;		/* an idle connection */
 	unsigned	 header_timeout;	/* a whole head, at first */
-	unsigned	 header_limit;		/* however fast it comes */
 	unsigned	 body_timeout;		/* without progress */
 	unsigned	 send_timeout;		/* without progress */
 	unsigned	 minimum_rate;		/* of a head or body, bytes/s */

@@ -110,7 +110,7 @@ struct work {
 	const char		*body;
 	size_t			 size;
 	char			*copy;		/* one piece */
-	uint64_t		 found;		/* so that nothing is left out */
+	uint64_t		 found;		/* so that it is done */
 };
 
 static void

@@ -130,7 +130,7 @@ static const struct tine_form_reader stream = {
 	stream_begin, stream_data, stream_end
 };
 
-/* ------------------------------------------------------- bodies of all kinds */
+/* ------------------------------------------------------ bodies of all kinds */
 
 static const struct {
 	const char	*type;
@@ -411,6 +411,19 @@ START_TEST(keeps_the_servers_secrets)
 	ck_assert_str_eq(fake.explain, "");
 	ck_assert_str_eq(fake.log, "a temporary file in /nonexistent cannot "
 	    "be written: No such file or directory");
+	fake_end(&fake);
+}
+END_TEST
+
+START_TEST(says_that_the_disk_is_full)
+{
+	struct fake fake;
+
+	fake_init(&fake, NULL, "", 0);
+	errno = ENOSPC;
+	ck_assert_int_eq(tine_form_send_error(&fake.req), 0);
+	ck_assert_int_eq(fake.status, 507);
+	ck_assert_str_eq(fake.explain, "the server has no room for the form");
 	fake_end(&fake);
 }
 END_TEST
@@ -863,6 +876,7 @@ form_suite(void)
 	tcase_add_loop_test(cases, refuses, 0,
 	    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(cases, keeps_the_servers_secrets);
+	tcase_add_test(cases, says_that_the_disk_is_full);
 	tcase_add_test(cases, maps_errors);
 	tcase_add_loop_test(cases, limits_at_their_edges, 0,
 	    sizeof(limited) / sizeof(limited[0]));

@@ -16,7 +16,8 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(@modes @workers each_mode start wait_for source build slow
-    program request slurp children alive reply_of tail_of run_command);
+    program request slurp children alive reply_of tail_of run_command
+    cpu_of threads_of descriptors_of);
 
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
@@ -30,8 +31,11 @@ $ENV{TZ} = "UTC";
 sub source { return "$ENV{TINE_SRCDIR}/" . (shift // "") }
 sub build { return "$ENV{TINE_BUILDDIR}/" . (shift // "") }
 
-# How much more time a sanitizer is given.
-sub slow { return ($ENV{TINE_SANITIZER} // "no") eq "no" ? 1 : 5 }
+# How much more time is given: to a sanitizer, or by TINE_SLOW to a machine.
+sub slow {
+	return $ENV{TINE_SLOW} if $ENV{TINE_SLOW};
+	return ($ENV{TINE_SANITIZER} // "no") eq "no" ? 1 : 5;
+}
 
 sub slurp {
 	my $path = shift;
@@ -55,7 +59,10 @@ sub wait_for (&;$) {
 	}
 }
 
-sub alive { return kill(0, shift) && stat_of($_[0] // 0) ne "Z" }
+sub alive {
+	my $pid = shift;
+	return kill(0, $pid) && stat_of($pid) ne "Z";
+}
 
 sub stat_of {
 	my ($state) = slurp("/proc/$_[0]/stat") =~ /^\d+ \(.*\) (\S)/s;
@@ -82,6 +89,15 @@ sub children {
 	return @all;
 }
 
+# The processor time of a process in seconds, and how many threads it has.
+sub cpu_of {
+	my @fields = split / /, slurp("/proc/$_[0]/stat") =~ s/^.*\) //sr;
+	return ($fields[11] + $fields[12]) / POSIX::sysconf(&POSIX::_SC_CLK_TCK);
+}
+
+sub threads_of { return scalar(() = glob("/proc/$_[0]/task/*")) }
+sub descriptors_of { return scalar(() = glob("/proc/$_[0]/fd/*")) }
+
 sub program { return build("t/target") }
 
 # Starts a server and waits until it says where it listens.  Options: program,
@@ -100,6 +116,8 @@ sub start {
 
 	my $pid = fork // croak "fork: $!";
 	if ($pid == 0) {
+		# Whatever it forks is known by the group, parent or not.
+		setpgrp(0, 0);
 		open(STDIN, "<", "/dev/null");
 		open(STDOUT, ">", $self->{out});
 		open(STDERR, ">>", $self->{err});
@@ -134,6 +152,44 @@ sub log_like {
 	return wait_for { $self->err =~ $pattern } $seconds // 5;
 }
 
+# The living processes that came from the server, itself included, whoever
+# their parent is now.
+sub members {
+	my $self = shift;
+	my @pids;
+
+	for my $path (glob("/proc/[0-9]*/stat")) {
+		my ($pid, $state, $of, $group) = slurp($path) =~
+		    /^(\d+) \(.*\) (\S) (\d+) (\d+)/s or next;
+
+		push @pids, $pid if $group == $self->{pid} && $state ne "Z";
+	}
+	return sort { $a <=> $b } @pids;
+}
+
+# How many of the server's accepted connections each of its processes has
+# open: a reference to a hash by process id.
+sub held {
+	my $self = shift;
+	my (%inodes, %held);
+
+	for (split /\n/, slurp("/proc/net/tcp")) {
+		my @column = split ' ';
+
+		# Established, or half-closed by either side.
+		next unless $column[1] =~ /:([0-9A-F]{4})$/ &&
+		    hex($1) == $self->{port} && $column[3] =~ /^0[1458]$/;
+		$inodes{$column[9]} = 1;
+	}
+	for my $pid ($self->members) {
+		$held{$pid} = grep {
+			(readlink($_) // "") =~ /^socket:\[(\d+)\]$/ &&
+			    $inodes{$1}
+		} glob("/proc/$pid/fd/*");
+	}
+	return \%held;
+}
+
 sub workers_of {
 	my $self = shift;
 	my @pids;
@@ -163,24 +219,27 @@ sub ended {
 	return undef;
 }
 
+# The lines of the error log that should not be there.
+sub odd_lines {
+	my $self = shift;
+
+	return grep {
+		/Sanitizer|runtime error/ || (/ ERROR / &&
+		    !($self->{quiet} && /$self->{quiet}/))
+	} split /\n/, $self->err;
+}
+
 # Ends the server as an administrator would, and demands a clean end.
 sub stop {
 	my ($self, $signal) = @_;
 	my $name = "$self->{mode}, $self->{workers} workers";
-	my @below = children($self->{pid});
 
 	return if $self->{stopped}++;
 	kill($signal // "TERM", $self->{pid});
 	my $status = $self->ended(20);
-	my @left = grep { alive($_) } @below;
-	if (@left) {
-		wait_for { !grep { alive($_) } @below } 3;
-		@left = grep { alive($_) } @below;
-	}
-	my @odd = grep {
-		/ ERROR |Sanitizer|runtime error|WARNING: Thread/
-		    && !($self->{quiet} && /$self->{quiet}/)
-	} split /\n/, $self->err;
+	wait_for { !$self->members } 3;
+	my @left = $self->members;
+	my @odd = $self->odd_lines;
 	ok(defined $status && $status == 0 && !@left && !@odd,
 	    "it ends cleanly ($name)")
 	    or diag("status ", $status // "none", ", left: @left\n",
@@ -249,50 +308,85 @@ sub reply_of {
 
 sub tail_of { return substr($_[0], -($_[1] // 500)) }
 
-# Runs a command; (status, output of both streams).
+# Runs a command, a minute at most; (status, output of both streams).  The
+# status of one that a signal ended is 128 and more, as in a shell.
 sub run_command {
 	my @command = @_;
 	my $pid = open(my $out, "-|") // croak "fork: $!";
 
 	if ($pid == 0) {
+		setpgrp(0, 0);
 		open(STDERR, ">&", \*STDOUT);
 		exec(@command) or POSIX::_exit(127);
 	}
-	local $/;
-	my $text = <$out> // "";
+	my $end = time + 60 * slow();
+	my $select = IO::Select->new($out);
+	my $text = "";
+	my $n = 1;
+	while ($n) {
+		if (!$select->can_read($end - time)) {
+			diag("too long: @command");
+			kill("KILL", -$pid);
+			last;
+		}
+		$n = sysread($out, $text, 65536, length $text);
+	}
 	close($out);
-	return ($? >> 8, $text);
+	return ($? & 127 ? 128 + ($? & 127) : $? >> 8, $text);
 }
 
+# A test that is interrupted leaves no server behind either.
+$SIG{INT} = $SIG{TERM} = sub { exit(1) };
+
+# A server that no test ended, a process that outlived its server and a
+# sanitizer's report that nobody looked at fail the whole test.
 END {
 	my $status = $?;
 
-	if ($$ == $top) {
-		for my $server (@servers) {
-			next if defined $server->{status};
-			kill("KILL", $_) for children($server->{pid});
-			kill("KILL", $server->{pid});
-			waitpid($server->{pid}, 0);
+	for my $server ($$ == $top ? @servers : ()) {
+		my $is_forgotten = !defined $server->{status};
+		my @odd = $server->{stopped} ? () :
+		    grep { /Sanitizer|runtime error/ } $server->odd_lines;
+		my $is_gone = wait_for { !grep { $_ != $server->{pid} }
+		    $server->members } $is_forgotten ? 0 : 3;
+
+		if ($is_forgotten || !$is_gone) {
+			diag("left running: ", join(" ", $server->members));
+			kill("KILL", -$server->{pid});
+			waitpid($server->{pid}, 0) if $is_forgotten;
 		}
+		diag(join("\n", @odd)) if @odd;
+		$status ||= 1 if $is_forgotten || !$is_gone || @odd;
 	}
 	$? = $status;
 }
 
 package Tine::Client;
+use Errno;
 use Time::HiRes qw(time);
 use Socket qw(SOL_SOCKET SO_LINGER);
 
+# Sends all of it; false if the server ends the connection, or takes nothing
+# for that long.
 sub send {
-	my ($self, $text) = @_;
+	my ($self, $text, $seconds) = @_;
+	my $select = IO::Select->new($self->{socket});
 	my $at = 0;
 
+	$self->{socket}->blocking(0);
 	while ($at < length $text) {
 		my $n = syswrite($self->{socket}, $text,
 		    length($text) - $at, $at);
-		return 0 unless defined $n;
+		if (!defined $n && $!{EAGAIN}) {
+			next if $select->can_write(($seconds // 20) *
+			    Tine::Test::slow());
+			last;
+		}
+		last unless defined $n;
 		$at += $n;
 	}
-	return 1;
+	$self->{socket}->blocking(1);
+	return $at == length $text;
 }
 
 # Reads more into the buffer: 1, 0 at the end, undef after an error or the
@@ -316,11 +410,13 @@ sub more {
 sub line {
 	my ($self, $end) = @_;
 
-	while ($self->{buffer} !~ /\r\n/) {
+	my $at;
+
+	while (($at = index($self->{buffer}, "\r\n")) == -1) {
 		$self->more($end) or return undef;
 	}
-	$self->{buffer} =~ s/^(.*?)\r\n//s;
-	return $1;
+	my $line = substr($self->{buffer}, 0, $at + 2, "");
+	return substr($line, 0, $at);
 }
 
 sub bytes {
@@ -359,8 +455,37 @@ sub chunks {
 	}
 }
 
-# One reply, strictly: status (0 if there is none), reason, version, fields
-# (lower case names), order (names as they came), body (undef if it was cut).
+# The head of a reply behind its status line, checked as RFC 9112 has it;
+# returns what is wrong with it, or "".
+sub head {
+	my ($self, $reply, $end) = @_;
+	my $fields = $reply->{fields};
+	my $line;
+
+	while (defined($line = $self->line($end)) && $line ne "") {
+		$line =~ /^([!#\$%&'*+.^_`|~0-9A-Za-z-]+): ([^\x00-\x08\x0a-\x1f\x7f]*)$/
+		    or return "bad field: $line";
+		return "field twice: $line" if exists $fields->{lc $1} &&
+		    lc $1 ne "set-cookie";
+		$fields->{lc $1} = $2;
+		push @{$reply->{order}}, $1;
+	}
+	return $self->{trouble} unless defined $line;
+	my ($length, $coding) = @{$fields}{"content-length",
+	    "transfer-encoding"};
+	return "two framings" if defined $length && defined $coding;
+	return "bad length: $length" if defined $length && $length !~ /^\d+$/;
+	return "bad coding: $coding" if defined $coding &&
+	    $coding ne "chunked";
+	return "a framing with status $reply->{status}" if
+	    $reply->{status} =~ /^(1..|204)$/ && (defined $length ||
+	    defined $coding);
+	return "";
+}
+
+# One reply, strictly: status (0 if there is no good one), reason, version,
+# fields (lower case names), order (names as they came), body (undef if it was
+# cut); trouble says why not.
 sub reply {
 	my ($self, $method, $seconds) = @_;
 	my $end = time + ($seconds // 10) * Tine::Test::slow();
@@ -368,18 +493,15 @@ sub reply {
 	my $line = $self->line($end);
 
 	return { %reply, trouble => $self->{trouble} } unless defined $line;
-	$line =~ m{^HTTP/(1\.[01]) (\d{3}) (.*)$}
+	$line =~ m{^HTTP/(1\.[01]) (\d{3}) ([^\x00-\x1f\x7f]*)$}
 	    or return { %reply, trouble => "bad line: $line" };
 	@reply{qw(version status reason)} = ($1, $2, $3);
-	while (defined($line = $self->line($end)) && $line ne "") {
-		$line =~ /^([^\s:]+): ?(.*)$/ or next;
-		$reply{fields}{lc $1} = $2;
-		push @{$reply{order}}, $1;
-	}
+	my $wrong = $self->head(\%reply, $end);
+	return { %reply, status => 0, trouble => $wrong } if $wrong ne "";
 	my $fields = $reply{fields};
 	if (($method // "GET") eq "HEAD" || $reply{status} =~ /^(1..|204|304)$/) {
 		$reply{body} = "";
-	} elsif (($fields->{"transfer-encoding"} // "") eq "chunked") {
+	} elsif (defined $fields->{"transfer-encoding"}) {
 		$reply{body} = $self->chunks($end);
 	} elsif (defined $fields->{"content-length"}) {
 		$reply{body} = $self->bytes($fields->{"content-length"},
