@@ -550,6 +550,11 @@ struct tine_hooks {
 	void	(*post_fork)(struct tine_server *);
 	/* In the master when a worker has ended; status is waitpid(2)'s. */
 	void	(*worker_died)(struct tine_server *, pid_t, int status);
+	/*
+	 * In the master at SIGHUP, before the first new worker is tried; -1
+	 * refuses the reload.  It has to be quick, and may start no thread.
+	 */
+	int	(*reload)(struct tine_server *);
 };
 
 /*

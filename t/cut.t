@@ -15,7 +15,7 @@ sub curl {
 each_mode {
 	my ($mode, $workers) = @_;
 	my $server = start(mode => $mode, workers => $workers,
-	    quiet => qr/worker \d+|serving|child \d+ ended|in a row/);
+	    quiet => qr/in a handler|worker \d+|serving|child \d+ ended|in a row/);
 
 	for my $protocol ("--http1.1", "--http1.0") {
 		for my $how ("signal=9", "how=null", "how=abort", "signal=9&length",

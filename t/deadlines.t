@@ -24,7 +24,7 @@ sub is_when {
 }
 
 for my $mode (@modes) {
-	for my $poller ("epoll", "poll") {
+	for my $poller ("epoll", $mode eq "single" ? "poll" : ()) {
 		my $server = start(mode => $mode, args => ["--poller=$poller",
 		    "--header-timeout=0.6", "--keep-alive=900ms",
 		    "--body-timeout=0.75s", "--send-timeout=1"]);
@@ -59,9 +59,9 @@ for my $mode (@modes) {
 		# Progress puts the deadline off.
 		my $slow = $server->connection;
 		$slow->send("POST / HTTP/1.1\r\nHost: a\r\n" .
-		    "Content-Length: 4000\r\n\r\n");
-		sleep(0.25), $slow->send("x" x 500) for 1 .. 8;
-		like($slow->reply->{body} // "", qr/^length=4000$/m,
+		    "Content-Length: 3000\r\n\r\n");
+		sleep(0.25), $slow->send("x" x 500) for 1 .. 6;
+		like($slow->reply->{body} // "", qr/^length=3000$/m,
 		    "a body that comes slowly is waited for");
 		my $busy = $server->connection;
 		$busy->send(request("/hello")), sleep(0.3),

@@ -1,41 +1,77 @@
-# Connections spread evenly, also when a worker is stopped.
+# Connections and requests spread evenly over the workers, also when one of
+# them is stopped or busy.
 use strict;
 use warnings;
 use Test::More;
 use Tine::Test;
 
+# The lowest and the highest of some numbers.
+sub ends_of {
+	my @sorted = sort { $a <=> $b } @_;
+	return ($sorted[0] // 0, $sorted[-1] // 0);
+}
+
 for my $mode (@modes) {
 	my $server = start(mode => $mode, workers => 4,
 	    args => ["--child-requests=1000000"]);
-	my %count;
 	my @clients = map { $server->connection } 1 .. 64;
+	my %requests;
 
 	for my $round (1 .. 5) {
-		$_->send(request("/hello")) for @clients;
-		$_->reply for @clients;
+		$_->send(request("/pid")) for @clients;
+		($_->reply->{body} // "?") =~ /^(\d+)/ && $requests{$1}++
+		    for @clients;
 	}
-	my %inodes;
-	for my $pid ($server->workers_of) {
-		my @sockets = grep { (readlink($_) // "") =~ /^socket:/ }
-		    glob("/proc/$pid/fd/*");
-		$count{$pid} = @sockets;
-	}
-	my @sorted = sort { $a <=> $b } values %count;
-	# What each has besides: the listener, control, and the forker's.
-	my $besides = $mode eq "fork" ? 0 : 2;
-	my ($least, $most) = ($sorted[0] - $besides, $sorted[-1] - $besides);
-	# A sanitizer makes a worker slower than the others' patience.
-	$most = 0 if slow() > 1;
-	cmp_ok($most, "<=", 1.5 * ($least > 0 ? $least : 1),
-	    "$mode: 64 connections over 4 workers: @sorted");
+	my $held = $server->held;
+	my @workers = $server->workers_of;
+	my @share = map { $held->{$_} } @workers;
+	my ($least, $most) = ends_of(@share);
 
-	my ($stopped) = $server->workers_of;
+	is(eval { my $sum = 0; $sum += $_ for @share; $sum }, 64,
+	    "$mode: the workers hold 64 connections");
+	# A sanitizer makes a worker slower than the others' patience.
+	my $ratio = slow() > 1 ? 4 : 1.5;
+	cmp_ok($most, "<=", $ratio * $least, "evenly: @share");
+	if ($mode ne "fork") {
+		($least, $most) = ends_of(map { $requests{$_} // 0 } @workers);
+		cmp_ok($most, "<=", $ratio * $least,
+		    "so their requests: " . join(" ", values %requests));
+	}
+
+	# New connections, while the old ones stay.
+	my ($stopped) = @workers;
 	kill("STOP", $stopped);
 	my @more = map { my $c = $server->connection;
 	    $c->send(request("/hello")); $c } 1 .. 64;
 	my $good = grep { $_->reply("GET", 5)->{status} == 200 } @more;
 	is($good, 64, "one stopped: 64 new ones are answered");
 	kill("CONT", $stopped);
+	$clients[$_]->send(request("/hello")) for 0 .. 63;
+	is(scalar(grep { $_->reply->{status} == 200 } @clients), 64,
+	    "the old ones too when it goes on");
 	$server->stop;
 }
+
+# Connections one after the other: no worker is left out for long.
+my $server = start(workers => 4);
+my %served;
+for (1 .. 200) {
+	my ($pid) = ($server->ask("/pid")->{body} // "") =~ /^(\d+)/;
+	$served{$pid // "none"}++;
+}
+ok(!$served{none}, "200 connections one after the other are served");
+$server->stop;
+
+# A worker that is busy is passed over.
+$server = start(workers => 2);
+my $busy = $server->connection;
+$busy->send(request("/sleep?ms=" . 3000 * slow()));
+ok($busy->is_quiet(0.3), "one of two workers is busy");
+my $good = 0;
+for (1 .. 20) {
+	$good++ if $server->ask("/hello", seconds => 2)->{status} == 200;
+}
+cmp_ok($good, ">=", 19, "20 new clients: $good are answered by the other");
+is($busy->reply->{status}, 200, "who was busy is too");
+$server->stop;
 done_testing;

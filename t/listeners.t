@@ -41,6 +41,47 @@ each_mode {
 	ok(!-e $path, "the socket file is removed");
 } workers => [0, 2];
 
+# One family alone, and several ports.
+my $six = start(bind => ["[::1]:0", "127.0.0.1:0", "127.0.0.1:0"]);
+is(scalar @{$six->{addresses}}, 3, "three addresses are said");
+like($six->{addresses}[0], qr{^http://\[::1\]:\d+/$},
+    "an IPv6 address has its brackets");
+my %ports = map { $_ => 1 } @{$six->{addresses}};
+is(scalar keys %ports, 3, "each with a port of its own");
+for my $address (@{$six->{addresses}}) {
+	my ($status, $text) = run_command("curl", "-s", "-g", "--max-time",
+	    10, "${address}hello");
+	is($text, "Hello, world!", $address);
+}
+ok($six->log_like(qr/^::1 - - \[/m), "an IPv6 client is in the log");
+my ($port) = $six->{addresses}[0] =~ /:(\d+)\/$/;
+my ($taken, $why) = run_command("timeout", 30, program(),
+    "--bind=127.0.0.1:0", "--bind=[::1]:$port");
+is($taken, 69, "a port that is taken: 69");
+like($why, qr/cannot listen on \[::1\]:$port: Address already in use/,
+    "named");
+$six->stop;
+
+# What is no socket is not touched, nor what cannot be one.
+open(my $file, ">", "$dir/file") or die;
+print $file "precious";
+close($file);
+for my $path ("$dir/file", $dir, "$dir/none/socket", "$dir/" . "x" x 200) {
+	my ($status, $text) = run_command("timeout", 30, program(),
+	    "--bind=unix:$path");
+	isnt($status, 0, "no socket file at such a place: $status");
+	isnt($status, 124, "at once");
+	like($text, qr/^[^\n]*\Q$path\E[^\n]*\n\z/, "one line names it");
+}
+is(slurp("$dir/file"), "precious", "the file is as it was");
+
+# A socket file that someone has replaced is no longer ours to remove.
+my $moved = start(bind => ["127.0.0.1:0", "unix:$dir/moved"]);
+unlink("$dir/moved");
+my $new = IO::Socket::UNIX->new(Local => "$dir/moved", Listen => 1);
+$moved->stop;
+ok(-S "$dir/moved", "a socket file of another server stays");
+
 my $any = start(bind => [":0"]);
 for my $host ("127.0.0.1", "[::1]") {
 	my ($port) = $any->{addresses}[0] =~ /:(\d+)\/$/;

@@ -50,6 +50,27 @@ SKIP: {
 	    "--bind=127.0.0.1:0", "--workers=2", "$dir/empty.so");
 }
 
+# Every option there is, with a value that none can have.
+my ($shown, $help) = run_command($tine, "--help");
+my %values = (N => ["x", "", "1x", "-5", "0x10", "99999999999999999999"],
+    TIME => ["x", "", "1d", "-1", "1e3"], SIZE => ["x", "", "1X", "-1", "K"],
+    MODE => ["x", ""], NAME => ["x", ""], ADDRESS => ["", "x:y"]);
+my $options = 0;
+while ($help =~ /^  --([\w-]+)(?:=(\w+))?/mg) {
+	my ($name, $kind) = ($1, $2);
+
+	$options++;
+	for my $value ($kind ? @{$values{$kind} // []} : ("x")) {
+		my ($got, $text) = run_command("timeout", 30, $tine,
+		    "--$name=$value", $module);
+		is($got, 64, "--$name=$value");
+		like($text, $kind ? qr/^tine: --\Q$name=$value\E: \S[^\n]+\n\z/
+		    : qr/^tine: [^\n]+\n\z/,
+		    "one sentence with name, value and reason");
+	}
+}
+cmp_ok($options, ">=", 30, "--help shows $options options");
+
 my $taken = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1);
 my $port = $taken->sockport;
 fails(69, qr/cannot listen on 127\.0\.0\.1:$port: Address already in use/,
@@ -58,6 +79,14 @@ fails(73, qr/cannot open the log/, "--bind=127.0.0.1:0",
     "--log=$dir/no/log", $module);
 fails(73, qr/cannot write the pidfile/, "--bind=127.0.0.1:0",
     "--pidfile=$dir/no/pid", $module);
+
+# What was asked for goes to standard output, a complaint to the other.
+is((run_command("sh", "-c", "$tine --help 2>&1 >/dev/null"))[1], "",
+    "--help is no complaint");
+is((run_command("sh", "-c", "$tine --nonsense 2>/dev/null"))[1], "",
+    "a complaint is no output");
+is((run_command("sh", "-c", "timeout 30 $tine --bind=127.0.0.1:$port " .
+    "$module 2>/dev/null"))[1], "", "nor is there a banner with it");
 
 for my $program ($tine, program()) {
 	my ($status, $text) = run_command($program, "--help");

@@ -79,4 +79,22 @@ each_mode {
 	is($server->ask("/x", method => "TRACE")->{status}, 501, "TRACE");
 	$server->stop;
 };
+
+# A large reply is whole, whichever way it is made and however it is read.
+for my $mode (@modes) {
+	my $server = start(mode => $mode, workers => 1);
+	my $bytes = 50000000;
+
+	for my $path ("/big", "/nolength", "/sendfile") {
+		my $client = $server->connection;
+
+		$client->send(request("$path?bytes=$bytes"));
+		ok(is_pattern($client->reply("GET", 30)->{body}, $bytes),
+		    "$mode: $path of 50 MB");
+		$client->send(request("/hello"));
+		is($client->reply->{body}, "Hello, world!",
+		    "and the next on the connection");
+	}
+	$server->stop;
+}
 done_testing;

@@ -20,7 +20,7 @@
 
 #define BLOCK	4096
 
-static volatile int sink;
+static volatile unsigned sink;
 
 /* The number after name= in the query, or otherwise. */
 static long
@@ -90,9 +90,11 @@ pid(struct tine_request *req)
 static void
 pause_ms(long ms)
 {
-	const struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
 
-	(void)nanosleep(&time, NULL);
+	/* A signal that is not the handler's does not make it quicker. */
+	while (nanosleep(&left, &left) == -1 && errno == EINTR)
+		continue;
 }
 
 static void
@@ -111,7 +113,7 @@ spin(struct tine_request *req)
 	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 	do {
 		for (int i = 0; i < 1000; i++)
-			sink = sink * 7 + i;
+			sink = sink * 7 + (unsigned)i;
 		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	} while ((now.tv_sec - from.tv_sec) * 1000000 +
 	    (now.tv_nsec - from.tv_nsec) / 1000 < us);
@@ -229,9 +231,11 @@ crash(const struct tine_request *req)
 	if (says(req, "how=null"))
 		*(volatile int *)(uintptr_t)(sink & 0) = 1;
 	else if (says(req, "how=stack"))
-		sink = overflow(1);
+		sink = (unsigned)overflow(1);
 	else if (says(req, "how=abort"))
 		abort();
+	else if (says(req, "how=exit"))
+		exit(3);
 	else
 		(void)raise((int)number(req, "signal", SIGSEGV));
 }

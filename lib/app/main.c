@@ -20,6 +20,10 @@
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../prefork/master.h"
+#include "../prefork/privileges.h"
+#include "../prefork/upgrade.h"
+#include "daemon.h"
+#include "inherited.h"
 #include "main.h"
 #include "options.h"
 
@@ -27,15 +31,6 @@ extern char **environ;
 
 static struct tine_server *serving;
 static volatile sig_atomic_t interrupts;
-
-int
-main_fail(struct tine_server *server, int status)
-{
-	(void)fflush(stdout);
-	(void)fprintf(stderr, "%s: %s\n", getprogname(), tine_error());
-	tine_server_free(server);
-	return status;
-}
 
 /* -------------------------------------------------------------------- logs */
 
@@ -46,7 +41,7 @@ open_log(const char *path)
 
 	if (strcmp(path, "-") == 0)
 		return STDERR_FILENO;
-	if (strcmp(path, "none") == 0)
+	if (strcmp(path, "none") == 0 || strcmp(path, "syslog") == 0)
 		return -1;
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    0644);
@@ -56,9 +51,18 @@ open_log(const char *path)
 	return fd;
 }
 
+/* In the background standard error is nobody's: syslog(3) is instead. */
 static int
 open_logs(struct tine_server *server)
 {
+	struct settings *settings = &server->settings;
+
+	if (settings->is_daemon && strcmp(settings->log, "-") == 0)
+		settings->log = "none";
+	if (settings->is_daemon && strcmp(settings->error_log, "-") == 0)
+		settings->error_log = "syslog";
+	server->use_syslog = strcmp(settings->error_log, "syslog") == 0;
+	server->open_log = open_log;
 	server->log_fds[0] = open_log(server->settings.log);
 	server->log_fds[1] = open_log(server->settings.error_log);
 	return server->log_fds[0] == -2 || server->log_fds[1] == -2 ? -1 : 0;
@@ -78,6 +82,8 @@ bind_status(void)
 	case EINVAL:
 	case ENOENT:
 		return EX_USAGE;
+	case ENOTSOCK:
+		return EX_CONFIG;
 	case ENOMEM:
 	case EMFILE:
 		return EX_OSERR;
@@ -108,8 +114,13 @@ bind_patiently(struct tine_server *server, const char *address)
 static int
 bind_all(struct tine_server *server)
 {
-	if (server->bind_count == 0 && server->listener_count == 0)
+	if (server->bind_count == 0 && server->listener_count == 0) {
+		const int passed = inherited_bind_rest(server);
+
+		if (passed != 0)
+			return passed == -1 ? -1 : 0;
 		return bind_patiently(server, "localhost:8080");
+	}
 	for (size_t i = 0; i < server->bind_count; i++) {
 		if (bind_patiently(server, server->binds[i]) == -1)
 			return -1;
@@ -131,6 +142,7 @@ say_where(struct tine_server *server)
 			(void)printf("Listening on http://%s/\n", address);
 	}
 	(void)fflush(stdout);
+	daemon_tell(EX_OK);
 }
 
 /* ------------------------------------------------------ without a master */
@@ -165,16 +177,28 @@ serve_alone(struct tine_server *server)
 {
 	struct sigaction action = { .sa_handler = stop };
 	int status = EX_OK;
+	sigset_t mask;
 
 	serving = server;
+	server->is_program = true;
+	server_clean_environment();
 	action.sa_handler = give_up;
 	(void)sigaction(SIGALRM, &action, NULL);
 	action.sa_handler = stop;
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGQUIT, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
-	if (server->load != NULL)
+	/* Whatever the parent has made of these. */
+	action.sa_handler = SIG_DFL;
+	(void)sigaction(SIGCHLD, &action, NULL);
+	(void)sigemptyset(&mask);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (privileges_try(server) == -1)
+		status = EX_NOPERM;
+	else if (server->load != NULL)
 		status = server->load(server);
+	if (status == EX_OK && privileges_drop(server) == -1)
+		status = EX_NOPERM;
 	if (status != EX_OK)
 		return status;
 	say_where(server);
@@ -195,6 +219,9 @@ take_pidfile(struct tine_server *server, struct pidfh **pidfile)
 
 	if (path == NULL)
 		return EX_OK;
+	server->pidfile_fd = upgrade_pidfile();
+	if (server->pidfile_fd != -1)
+		return EX_OK;		/* it is locked, and says this pid */
 	*pidfile = pidfile_open(path, 0644, &other);
 	if (*pidfile == NULL && errno == EEXIST) {
 		(void)failure("%s: a server is running already, with the "
@@ -206,24 +233,138 @@ take_pidfile(struct tine_server *server, struct pidfh **pidfile)
 		    strerror(errno));
 		return EX_CANTCREAT;
 	}
-	(void)fcntl(pidfile_fileno(*pidfile), F_SETFD, FD_CLOEXEC);
+	server->pidfile_fd = pidfile_fileno(*pidfile);
+	(void)fcntl(server->pidfile_fd, F_SETFD, FD_CLOEXEC);
 	(void)pidfile_write(*pidfile);
 	return EX_OK;
 }
 
+/* One that someone else has put there meanwhile stays. */
 static void
-drop_pidfile(struct pidfh *pidfile, const char *path)
+drop_pidfile(const struct tine_server *server)
 {
+	const char *path = server->settings.pidfile;
 	struct stat mine, there;
 
-	if (pidfile == NULL)
-		return;
-	if (fstat(pidfile_fileno(pidfile), &mine) == 0 &&
+	if (server->pidfile_fd != -1 &&
+	    fstat(server->pidfile_fd, &mine) == 0 &&
 	    stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
 	    mine.st_ino == there.st_ino)
-		(void)pidfile_remove(pidfile);
-	else
-		(void)pidfile_close(pidfile);
+		(void)unlink(path);
+}
+
+/* ------------------------------------------------------------------- reload */
+
+static bool
+same_binds(const struct tine_server *server, const char *const *binds,
+    size_t count)
+{
+	if (count != server->bind_count)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(binds[i], server->binds[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The old set, whose descriptors serve for the same addresses. */
+static const struct listener *kept;
+static size_t kept_count;
+
+static int
+adopt_kept(const char *asked, bool *is_ours)
+{
+	for (size_t i = 0; i < kept_count; i++) {
+		if (strcmp(kept[i].asked, asked) == 0) {
+			*is_ours = !kept[i].is_inherited;
+			return kept[i].source.fd;
+		}
+	}
+	return -1;
+}
+
+/* New listeners are bound before old ones are dropped; see reload.c. */
+static int
+rebind(struct tine_server *server)
+{
+	int (*adopt)(const char *, bool *) = server->adopt;
+	struct listener *old = server->listeners;
+	const size_t old_count = server->listener_count;
+	int result = 0;
+
+	kept = old;
+	kept_count = old_count;
+	server->adopt = adopt_kept;
+	server->listeners = NULL;
+	server->listener_count = 0;
+	for (size_t i = 0; result == 0 && i < server->bind_count; i++)
+		result = tine_server_bind(server, server->binds[i]);
+	server->adopt = adopt;
+	if (result == 0)
+		return 0;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		bool ours;
+
+		if (adopt_kept(server->listeners[i].asked, &ours) == -1)
+			listener_close(&server->listeners[i], true);
+	}
+	free(server->listeners);
+	server->listeners = old;
+	server->listener_count = old_count;
+	return -1;
+}
+
+/* Some things are laid out once for the life of the master. */
+static int
+check_change(const struct settings *before, const struct settings *now)
+{
+	if (now->mode != before->mode ||
+	    now->max_threads > before->max_threads ||
+	    now->max_children > before->max_children)
+		return failure_errno(EINVAL, "another --mode, or more "
+		    "--max-threads or --max-children, need a restart");
+	if (now->workers == 0)
+		return failure_errno(EINVAL, "--workers=0 needs a restart");
+	return 0;
+}
+
+static int
+read_again(struct tine_server *server)
+{
+	const struct settings before = server->settings;
+	const char *binds[sizeof(server->binds) / sizeof(server->binds[0])];
+	const size_t count = server->bind_count;
+	const char *operand;
+	int result;
+
+	memcpy(binds, server->binds, sizeof(binds));
+	server->settings = server->base;
+	server->settings.config = NULL;
+	server->bind_count = 0;
+	server->binds_are_file = false;
+	result = options_load(server, server->argc, server->argv, "",
+	    &operand) == EX_OK && check_change(&before, &server->settings) ==
+	    0 ? 0 : -1;
+	server->settings.max_connections = before.max_connections;
+	if (result == 0 && !same_binds(server, binds, count) &&
+	    server->bind_count > 0)
+		result = rebind(server);
+	if (result == -1) {
+		server->settings = before;
+		server->bind_count = count;
+		memcpy(server->binds, binds, sizeof(binds));
+	}
+	return result;
+}
+
+static int
+refresh(struct tine_server *server)
+{
+	if (server->settings.config != NULL && read_again(server) == -1)
+		return -1;
+	return server->reopen_module != NULL ? server->reopen_module(server)
+	    : 0;
 }
 
 /* ----------------------------------------------------------------- serving */
@@ -241,28 +382,181 @@ open_standard(void)
 		(void)close(fd);
 }
 
-int
-main_serve(struct tine_server *server)
+static int
+make_absolute(struct tine_server *server, const char **path)
+{
+	char *made;
+
+	if (*path == NULL || **path == '/' || server->start_dir == NULL)
+		return 0;
+	if (asprintf(&made, "%s/%s", server->start_dir, *path) == -1)
+		return failure("no memory for a path");
+	*path = arena_strndup(&server->arena, made, strlen(made));
+	free(made);
+	return *path == NULL ? failure("no memory for a path") : 0;
+}
+
+static bool
+is_file_log(const char *log)
+{
+	return strcmp(log, "-") != 0 && strcmp(log, "none") != 0 &&
+	    strcmp(log, "syslog") != 0;
+}
+
+/* Paths are those of the directory in which it was started. */
+static int
+resolve_paths(struct tine_server *server)
+{
+	struct settings *settings = &server->settings;
+
+	if (settings->chdir == NULL && !settings->is_daemon &&
+	    settings->chroot == NULL)
+		return 0;
+	if ((is_file_log(settings->log) &&
+	    make_absolute(server, &settings->log) == -1) ||
+	    (is_file_log(settings->error_log) &&
+	    make_absolute(server, &settings->error_log) == -1) ||
+	    make_absolute(server, &settings->pidfile) == -1 ||
+	    make_absolute(server, &settings->config) == -1 ||
+	    make_absolute(server, &settings->chroot) == -1 ||
+	    make_absolute(server, &settings->spool_dir) == -1)
+		return -1;
+	server->base.config = settings->config;
+	return 0;
+}
+
+static int
+enter_directory(const struct tine_server *server)
+{
+	const char *dir = server->settings.chdir;
+
+	if (dir == NULL || chdir(dir) == 0)
+		return EX_OK;
+	(void)failure("--chdir=%s: %s", dir, strerror(errno));
+	return EX_NOINPUT;
+}
+
+static int
+open_all(struct tine_server *server, struct pidfh **pidfile)
+{
+	int status = take_pidfile(server, pidfile);
+
+	if (status == EX_OK)
+		status = inherited_read(server);
+	if (status == EX_OK && open_logs(server) == -1)
+		status = EX_CANTCREAT;
+	if (status == EX_OK && bind_all(server) == -1)
+		status = bind_status();
+	if (status == EX_OK)
+		status = enter_directory(server);
+	return status;
+}
+
+static int
+serve(struct tine_server *server)
 {
 	struct pidfh *pidfile = NULL;
-	const char *path = server->settings.pidfile;
+	int status;
+
+	server->refresh = refresh;
+	if (resolve_paths(server) == -1)
+		return EX_OSERR;
+	if (server->settings.is_daemon && !upgrade_is_there() &&
+	    daemon_start() == -1)
+		return EX_OSERR;
+	status = open_all(server, &pidfile);
+	if (status == EX_OK)
+		status = server->settings.workers == 0 ? serve_alone(server)
+		    : master_run(server, say_where);
+	drop_pidfile(server);
+	if (pidfile != NULL)
+		(void)pidfile_close(pidfile);
+	return status;
+}
+
+/* --test: all that can be found wrong without a port, a pidfile or a log. */
+static int
+check(struct tine_server *server)
+{
+	const int status = server->load != NULL ? server->load(server)
+	    : EX_OK;
+
+	if (status == EX_OK)
+		(void)printf("%s: the options%s are good\n", getprogname(),
+		    server->load != NULL ? " and the module" : "");
+	return status;
+}
+
+static int
+run(struct tine_server *server, int argc, char *argv[],
+    const char *operand_name, int (*prepare)(struct tine_server *,
+    const char *))
+{
+	const char *operand = NULL;
+	int status;
+
+	if (upgrade_begin() == -1)
+		return EX_CONFIG;
+	status = options_load(server, argc, argv, operand_name, &operand);
+	if (status == -1)
+		return EX_OK;
+	if (status == EX_OK && prepare != NULL)
+		status = prepare(server, operand);
+	if (status == EX_OK)
+		status = privileges_find(server);
+	if (status != EX_OK)
+		return status;
+	return server->settings.is_test ? check(server) : serve(server);
+}
+
+/* A copy that is there when the titles have taken the original's place. */
+static void
+remember(struct tine_server *server, int argc, char *argv[])
+{
+	char **copy = calloc((size_t)argc + 1, sizeof(char *));
+	char *dir = getcwd(NULL, 0);
+
+	for (int i = 0; copy != NULL && i < argc; i++) {
+		copy[i] = arena_strndup(&server->arena, argv[i],
+		    strlen(argv[i]));
+		if (copy[i] == NULL) {
+			free(copy);
+			copy = NULL;
+		}
+	}
+	server->argc = copy != NULL ? argc : 0;
+	server->argv = copy;
+	server->start_dir = dir != NULL ? arena_strndup(&server->arena, dir,
+	    strlen(dir)) : NULL;
+	free(dir);
+}
+
+int
+main_run(struct tine_server *server, int argc, char *argv[],
+    const char *operand_name, int (*prepare)(struct tine_server *,
+    const char *))
+{
 	int status;
 
 	open_standard();
-	status = take_pidfile(server, &pidfile);
-	if (status != EX_OK)
-		return main_fail(server, status);
-	if (open_logs(server) == -1)
-		status = EX_CANTCREAT;
-	else if (bind_all(server) == -1)
-		status = bind_status();
-	else if (server->settings.workers == 0)
-		status = serve_alone(server);
-	else
-		status = master_run(server, say_where);
-	drop_pidfile(pidfile, path);
-	if (status != EX_OK)
-		return main_fail(server, status);
+	if (server == NULL) {
+		setproctitle_init(argc, argv, environ);
+		(void)fprintf(stderr, "%s: %s\n", getprogname(),
+		    tine_error());
+		return EX_OSERR;
+	}
+	remember(server, argc, argv);
+	setproctitle_init(argc, argv, environ);
+	status = run(server, argc, argv, operand_name, prepare);
+	if (status != EX_OK && server->argv != NULL)
+		upgrade_give_up(tine_error(), server->argv);
+	if (status != EX_OK) {
+		(void)fflush(stdout);
+		(void)fprintf(stderr, "%s: %s\n", getprogname(),
+		    tine_error());
+	}
+	daemon_tell(status);
+	free(server->argv);
 	tine_server_free(server);
 	return status;
 }
@@ -270,21 +564,7 @@ main_serve(struct tine_server *server)
 TINE_PUBLIC int
 tine_main_server(int argc, char *argv[], struct tine_server *server)
 {
-	const char *operand;
-
-	setproctitle_init(argc, argv, environ);
-	if (server == NULL)
-		return main_fail(NULL, EX_OSERR);
-	switch (options_read(server, argc, argv, NULL, &operand)) {
-	case OPTIONS_DONE:
-		tine_server_free(server);
-		return EX_OK;
-	case OPTIONS_WRONG:
-		return main_fail(server, EX_USAGE);
-	case OPTIONS_SERVE:
-		break;
-	}
-	return main_serve(server);
+	return main_run(server, argc, argv, NULL, NULL);
 }
 
 TINE_PUBLIC int

@@ -8,12 +8,13 @@
 #include "../server/server.h"
 
 /*
- * Binds, says where, and serves in the way that the options say.  Takes
- * server.  Returns the exit status; what is wrong was said on standard error.
+ * Reads the options, binds, says where, and serves in the way that they say.
+ * Takes server, which may be NULL: then the text of tine_error() says why.
+ * prepare gets the operand, or NULL, and returns an exit status.  Returns the
+ * exit status; what is wrong was said on standard error.
  */
-int	main_serve(struct tine_server *server);
-
-/* Says why on standard error, frees server and returns status. */
-int	main_fail(struct tine_server *server, int status);
+int	main_run(struct tine_server *server, int argc, char *argv[],
+	    const char *operand_name, int (*prepare)(struct tine_server *,
+	    const char *operand));
 
 #endif

@@ -3,24 +3,23 @@
  * Handler modules: shared objects that export tine_http.  They are loaded in
  * the process that runs the handler, never in the master.
  */
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#include <bsd/unistd.h>
 
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../http/http_server.h"
 #include "main.h"
 #include "options.h"
-
-extern char **environ;
 
 static int
 not_loadable(const char *path)
@@ -32,6 +31,18 @@ not_loadable(const char *path)
 	return EX_CONFIG;
 }
 
+/* The bytes that the master keeps, or the file itself. */
+static void *
+open_module(const struct tine_server *server)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d",
+	    server->module_fd);
+	return dlopen(server->module_fd != -1 && access(path, R_OK) == 0
+	    ? path : server->module, RTLD_NOW | RTLD_LOCAL);
+}
+
 static int
 load(struct tine_server *server)
 {
@@ -39,7 +50,7 @@ load(struct tine_server *server)
 	const struct tine_abi *abi;
 	void *module;
 
-	module = dlopen(server->module, RTLD_NOW | RTLD_LOCAL);
+	module = open_module(server);
 	if (module == NULL)
 		return not_loadable(server->module);
 	handler = dlsym(module, "tine_http");
@@ -55,6 +66,71 @@ load(struct tine_server *server)
 		return EX_OSERR;
 	return EX_OK;
 }
+
+/* ------------------------------------------------------------- its bytes */
+
+static int
+copy_file(int to, int from)
+{
+	char buffer[65536];
+	ssize_t n;
+
+	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 || write(to, buffer, (size_t)n) != n)
+			return -1;
+	}
+	return 0;
+}
+
+/* Its libraries may lie beside it, and a copy has no place. */
+static bool
+needs_its_place(int fd)
+{
+	struct stat there;
+	bool found;
+	void *data;
+
+	if (fstat(fd, &there) == -1 || there.st_size <= 0)
+		return true;
+	data = mmap(NULL, (size_t)there.st_size, PROT_READ, MAP_PRIVATE, fd,
+	    0);
+	if (data == MAP_FAILED)
+		return true;
+	found = memmem(data, (size_t)there.st_size, "$ORIGIN", 7) != NULL;
+	(void)munmap(data, (size_t)there.st_size);
+	return found;
+}
+
+/*
+ * A copy in memory: so that a worker that dies after the file was changed is
+ * replaced by what worked, and a file that is overwritten in place harms
+ * nobody.  Returns -1 with the text of tine_error().
+ */
+static int
+keep_bytes(struct tine_server *server)
+{
+	const int file = open(server->module, O_RDONLY | O_CLOEXEC);
+	int copy;
+
+	if (file == -1)
+		return failure("%s: %s", server->module, strerror(errno));
+	copy = needs_its_place(file) ? -1
+	    : memfd_create("module", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (copy != -1 && copy_file(copy, file) == -1) {
+		(void)close(copy);
+		copy = -1;
+	}
+	(void)close(file);
+	if (copy != -1)
+		(void)fcntl(copy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+		    F_SEAL_WRITE | F_SEAL_SEAL);
+	server->module_fd = copy;
+	return 0;
+}
+
+/* ------------------------------------------------------------- the command */
 
 /* A path without a slash would be looked for in the library path. */
 static int
@@ -77,31 +153,29 @@ find(struct tine_server *server, const char *path)
 	return server->module == NULL ? failure("no memory") : 0;
 }
 
+static int
+prepare(struct tine_server *server, const char *operand)
+{
+	if (operand == NULL) {
+		(void)failure("name a handler module (see --help)");
+		return EX_USAGE;
+	}
+	if (find(server, operand) == -1)
+		return EX_NOINPUT;
+	if (keep_bytes(server) == -1)
+		return EX_NOINPUT;
+	server->load = load;
+	server->reopen_module = keep_bytes;
+	return EX_OK;
+}
+
 TINE_PUBLIC int
 tine_command(int argc, char *argv[])
 {
 	static const struct tine_http_handler nothing;
 	struct tine_server *server = tine_http_server(&nothing);
-	const char *operand;
 
-	setproctitle_init(argc, argv, environ);
-	if (server == NULL || tine_server_set(server, "workers", "auto") == -1)
-		return main_fail(server, EX_OSERR);
-	switch (options_read(server, argc, argv, "MODULE", &operand)) {
-	case OPTIONS_DONE:
-		tine_server_free(server);
-		return EX_OK;
-	case OPTIONS_WRONG:
-		return main_fail(server, EX_USAGE);
-	case OPTIONS_SERVE:
-		break;
-	}
-	if (operand == NULL) {
-		(void)failure("name a handler module (see --help)");
-		return main_fail(server, EX_USAGE);
-	}
-	if (find(server, operand) == -1)
-		return main_fail(server, EX_NOINPUT);
-	server->load = load;
-	return main_serve(server);
+	if (server != NULL)
+		(void)tine_server_set(server, "workers", "auto");
+	return main_run(server, argc, argv, "MODULE", prepare);
 }

@@ -10,16 +10,19 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "../base/failure.h"
 #include "../base/number.h"
 #include "../base/public.h"
+#include "config.h"
 #include "options.h"
 
 enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
 	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
+	KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
 	KIND_HELP, KIND_VERSION
 };
 
@@ -40,7 +43,14 @@ static const struct option_row rows[] = {
 	{ "mode", "MODE", KIND_MODE, AT(mode), 0, 0,
 	    "run handlers as single, thread or fork (single)" },
 	{ "workers", "N", KIND_WORKERS, AT(workers), 0, 1024,
-	    "processes; auto: one a CPU, at least 2; 0: no master (auto)" },
+	    "processes; N-M: as many as are needed; auto: one a CPU, "
+	    "at least 2; 0: no master (auto)" },
+	{ "spare", "A-B", KIND_SPARE, AT(spare_least), 0, 1024,
+	    "with --workers=N-M: so many idle ones are wanted (2-8)" },
+	{ "max-requests", "N", KIND_RANGE, AT(max_requests), 0, INT_MAX,
+	    "replace a worker after N, or N-M, requests (0: never)" },
+	{ "max-memory", "SIZE", KIND_MEMORY, AT(max_memory), 0, 0,
+	    "replace a worker that is larger after a request (0: never)" },
 	{ "backlog", "N", KIND_NUMBER, AT(backlog), 1, 65535,
 	    "connections that may wait to be accepted (4096)" },
 	{ "max-threads", "N", KIND_NUMBER, AT(max_threads), 1, 240,
@@ -61,6 +71,8 @@ static const struct option_row rows[] = {
 	    "for requests in hand at a stop (25)" },
 	{ "drain-idle", "TIME", KIND_TIME, AT(drain_idle), 0, 0,
 	    "idle connections stay readable so long at a stop (1)" },
+	{ "crash-grace", "TIME", KIND_TIME, AT(crash_grace), 0, 0,
+	    "mode thread: for other handlers when one crashes (2)" },
 	{ "keep-alive", "TIME", KIND_TIME, AT(keep_alive), 0, 0,
 	    "for the next request on a connection (75)" },
 	{ "header-timeout", "TIME", KIND_TIME, AT(header_timeout), 0, 0,
@@ -95,6 +107,26 @@ static const struct option_row rows[] = {
 	    "error log (-)" },
 	{ "pidfile", "FILE", KIND_TEXT, AT(pidfile), 0, 0,
 	    "write the master's process id to FILE (none)" },
+	{ "user", "NAME", KIND_TEXT, AT(user), 0, 0,
+	    "workers run as this user (the one that starts it)" },
+	{ "group", "NAME", KIND_TEXT, AT(group), 0, 0,
+	    "and as this group (the user's)" },
+	{ "chroot", "DIR", KIND_TEXT, AT(chroot), 0, 0,
+	    "workers see DIR as the root (none)" },
+	{ "umask", "MODE", KIND_UMASK, AT(umask), 0, 0777,
+	    "of workers, octal (inherited)" },
+	{ "chdir", "DIR", KIND_TEXT, AT(chdir), 0, 0,
+	    "work in DIR; other paths are found from where it was started" },
+	{ "daemon", NULL, KIND_FLAG, AT(is_daemon), 0, 0,
+	    "go to the background when requests can be answered" },
+	{ "core", NULL, KIND_FLAG, AT(has_core), 0, 0,
+	    "let a worker that crashes write a core file" },
+	{ "no-new-privs", "on|off", KIND_SWITCH, AT(no_new_privs), 0, 0,
+	    "workers cannot gain privileges by running programs (on)" },
+	{ "config", "FILE", KIND_TEXT, AT(config), 0, 0,
+	    "read options from FILE, one a line (none)" },
+	{ "test", NULL, KIND_FLAG, AT(is_test), 0, 0,
+	    "check the options and the module, then exit" },
 	{ "help", NULL, KIND_HELP, 0, 0, 0, "show this help" },
 	{ "version", NULL, KIND_VERSION, 0, 0, 0, "show the version" },
 };
@@ -174,16 +206,78 @@ usable_cpus(void)
 	return count < 2 ? 2 : (unsigned)count;
 }
 
+/* "N" or "N-M": the second stands behind the first in the settings. */
 static int
-set_workers(const struct option_row *row, const char *value, void *place)
+set_range(const struct option_row *row, const char *value, unsigned place[2])
+{
+	const char *dash = strchr(value, '-');
+	char low[24];
+
+	place[1] = 0;
+	if (dash == NULL || dash == value)
+		return set_number(row, value, place);
+	if ((size_t)(dash - value) >= sizeof(low))
+		return refuse(row, value, "is no range");
+	memcpy(low, value, (size_t)(dash - value));
+	low[dash - value] = '\0';
+	if (set_number(row, low, &place[0]) == -1 ||
+	    set_number(row, dash + 1, &place[1]) == -1)
+		return -1;
+	if (place[1] < place[0])
+		return refuse(row, value, "ends before it begins");
+	return 0;
+}
+
+static int
+set_spare(const struct option_row *row, const char *value, unsigned place[2])
+{
+	if (set_range(row, value, place) == -1)
+		return -1;
+	if (place[1] == 0)
+		return refuse(row, value, "is no range (as in 2-8)");
+	return 0;
+}
+
+static int
+set_workers(const struct option_row *row, const char *value,
+    unsigned place[2])
 {
 	const char *concurrency = getenv("WEB_CONCURRENCY");
+	const bool is_auto = strcmp(value, "auto") == 0;
 
-	if (strcmp(value, "auto") != 0)
-		return set_number(row, value, place);
+	if (!is_auto && set_range(row, value, place) == -1)
+		return -1;
+	if (!is_auto && place[0] == 0 && place[1] > 0)
+		return refuse(row, value, "begins with 0 (at least 1)");
+	if (!is_auto)
+		return 0;
+	place[1] = 0;
 	if (concurrency != NULL && *concurrency != '\0')
 		return set_number(row, concurrency, place);
-	*(unsigned *)place = usable_cpus();
+	*place = usable_cpus();
+	return 0;
+}
+
+static int
+set_umask(const struct option_row *row, const char *value,
+    struct settings *settings)
+{
+	char *end;
+	const unsigned long mask = strtoul(value, &end, 8);
+
+	if (*value < '0' || *value > '7' || *end != '\0' || mask > 0777)
+		return refuse(row, value, "is no mode (octal, as in 022)");
+	settings->umask = (unsigned)mask;
+	settings->has_umask = true;
+	return 0;
+}
+
+static int
+set_switch(const struct option_row *row, const char *value, bool *place)
+{
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return refuse(row, value, "is neither on nor off");
+	*place = strcmp(value, "on") == 0;
 	return 0;
 }
 
@@ -192,7 +286,7 @@ set_text(struct tine_server *server, const char *value, void *place)
 {
 	const char **text = place;
 
-	*text = arena_strndup(&server->arena, value, strlen(value));
+	*text = server_text(server, value);
 	return *text == NULL ? failure("no memory for an option") : 0;
 }
 
@@ -217,8 +311,10 @@ add_bind(struct tine_server *server, const char *value)
 		    "%zu addresses", value, most);
 	if (endpoint_parse(value, list, 8, &count) == -1)
 		return failure("--bind=%s", tine_error());
-	return set_text(server, value, &server->binds[server->bind_count]) ==
-	    -1 ? -1 : (server->bind_count++, 0);
+	if (set_text(server, value, &server->binds[server->bind_count]) == -1)
+		return -1;
+	server->bind_count++;
+	return 0;
 }
 
 static int
@@ -253,6 +349,17 @@ set(struct tine_server *server, const struct option_row *row,
 		return set_text(server, value, place);
 	case KIND_POLLER:
 		return set_poller(row, value, place);
+	case KIND_RANGE:
+		return set_range(row, value, place);
+	case KIND_SPARE:
+		return set_spare(row, value, place);
+	case KIND_UMASK:
+		return set_umask(row, value, &server->settings);
+	case KIND_SWITCH:
+		return set_switch(row, value, place);
+	case KIND_FLAG:
+		*(bool *)place = true;
+		return 0;
 	case KIND_BIND:
 		return add_bind(server, value);
 	case KIND_HELP:
@@ -262,16 +369,31 @@ set(struct tine_server *server, const struct option_row *row,
 	return failure_errno(EINVAL, "--%s cannot be set", row->name);
 }
 
+static const struct option_row *
+row_of(const char *option)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (strcmp(rows[i].name, option) == 0)
+			return &rows[i];
+	}
+	return NULL;
+}
+
 TINE_PUBLIC int
 tine_server_set(struct tine_server *server, const char *option,
     const char *value)
 {
-	for (size_t i = 0; i < ROWS; i++) {
-		if (strcmp(rows[i].name, option) == 0)
-			return set(server, &rows[i], value);
-	}
-	return failure_errno(EINVAL, "there is no option --%s (see --help)",
-	    option);
+	const struct option_row *row = row_of(option);
+
+	if (row == NULL)
+		return failure_errno(EINVAL, "there is no option --%s (see "
+		    "--help)", option);
+	if (row->argument == NULL && value != NULL && *value != '\0')
+		return refuse(row, value, "is too much: it takes no value");
+	if (row->argument != NULL && value == NULL)
+		return failure_errno(EINVAL, "--%s needs a value (see "
+		    "--help)", option);
+	return set(server, row, value);
 }
 
 void
@@ -333,7 +455,7 @@ options_read(struct tine_server *server, int argc, char *argv[],
 	int c;
 
 	fill_getopt(options);
-	optind = 1;
+	optind = 0;		/* anew, whatever was read before */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		const struct option_row *row;
@@ -353,6 +475,11 @@ options_read(struct tine_server *server, int argc, char *argv[],
 			(void)printf("tine %s\n", TINE_VERSION);
 			return OPTIONS_DONE;
 		}
+		/* What the command line says replaces what a file said. */
+		if (row->kind == KIND_BIND && server->binds_are_file) {
+			server->bind_count = 0;
+			server->binds_are_file = false;
+		}
 		if (set(server, row, optarg) == -1)
 			return OPTIONS_WRONG;
 	}
@@ -363,4 +490,51 @@ options_read(struct tine_server *server, int argc, char *argv[],
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_SERVE;
+}
+
+/* Whether the file has listeners is known when it has been read. */
+static int
+read_config(struct tine_server *server)
+{
+	const int status = config_read(server, server->settings.config);
+
+	server->binds_are_file = server->bind_count > 0;
+	return status;
+}
+
+static int
+result_status(enum options_result result)
+{
+	switch (result) {
+	case OPTIONS_DONE:
+		return -1;
+	case OPTIONS_WRONG:
+		return EX_USAGE;
+	case OPTIONS_SERVE:
+		break;
+	}
+	return EX_OK;
+}
+
+int
+options_load(struct tine_server *server, int argc, char *argv[],
+    const char *operand_name, const char **operand)
+{
+	const size_t before = server->bind_count;
+	int status;
+
+	server->base = server->settings;
+	status = result_status(options_read(server, argc, argv, operand_name,
+	    operand));
+	if (status != EX_OK || server->settings.config == NULL)
+		return status;
+	/* Now that its name is known: the file first, then these again. */
+	server->base.config = server->settings.config;
+	server->settings = server->base;
+	server->bind_count = before;
+	status = read_config(server);
+	if (status != EX_OK)
+		return status;
+	return result_status(options_read(server, argc, argv, operand_name,
+	    operand));
 }

@@ -21,6 +21,14 @@ enum options_result { OPTIONS_SERVE, OPTIONS_DONE, OPTIONS_WRONG };
 enum options_result options_read(struct tine_server *server, int argc,
 	    char *argv[], const char *operand_name, const char **operand);
 
+/*
+ * The same with what --config names read before the arguments, which win.
+ * Returns an exit status: 0, or EX_USAGE, EX_NOINPUT or EX_CONFIG with the
+ * text of tine_error(); -1: it is done (--help).
+ */
+int	options_load(struct tine_server *server, int argc, char *argv[],
+	    const char *operand_name, const char **operand);
+
 void	options_help(FILE *out, const char *program, const char *operand_name);
 
 #endif

@@ -11,6 +11,7 @@
 #define EXTRA_MOST	(16 * 1024)	/* extensions and trailers, in all */
 #define TRAILERS_MOST	100
 
+/* The numbers are part of hand-over's format. */
 enum state {
 	STATE_SIZE, STATE_SIZE_SPACE, STATE_EXTENSION, STATE_SIZE_LF,
 	STATE_DATA, STATE_DATA_CR, STATE_DATA_LF,
@@ -22,6 +23,15 @@ void
 chunked_init(struct chunked *chunked)
 {
 	memset(chunked, 0, sizeof(*chunked));
+}
+
+bool
+chunked_is_sound(const struct chunked *chunked)
+{
+	return chunked->state <= STATE_END_LF &&
+	    chunked->digits <= DIGITS_MOST && chunked->extra <= EXTRA_MOST &&
+	    chunked->trailers <= TRAILERS_MOST &&
+	    (chunked->state != STATE_DATA || chunked->left > 0);
 }
 
 static enum chunked_result

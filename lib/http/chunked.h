@@ -6,6 +6,7 @@
 #ifndef HTTP_CHUNKED_H
 #define HTTP_CHUNKED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ struct chunked {
 };
 
 void	chunked_init(struct chunked *chunked);
+
+/* Whether a decoder that came from elsewhere may be gone on with. */
+bool	chunked_is_sound(const struct chunked *chunked);
 
 /*
  * Decodes from, of length bytes, to out, which may be from or lie before it.

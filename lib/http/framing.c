@@ -474,6 +474,105 @@ restore(struct exchange *exchange, const void *from, size_t length)
 	return 0;
 }
 
+/* ----------------------------------------------------- in another worker */
+
+/* Beside the bytes, whose head is parsed anew.  Part of hand-over's format. */
+struct packed {
+	uint32_t	phase, reserved;
+	uint64_t	body_end, request_end, body_length;
+	uint64_t	chunk_state, chunk_digits, chunk_left, chunk_extra;
+	uint64_t	chunk_trailers, chunk_done;
+};
+
+static int
+pack(struct exchange *exchange, void *out, size_t size, size_t *length)
+{
+	const struct http *http = http_of(exchange);
+	const struct input *input = &exchange->input;
+	const struct packed packed = {
+		.phase = http->phase, .body_end = http->body_end,
+		.request_end = http->request_end,
+		.body_length = (uint64_t)http->body_length,
+		.chunk_state = http->chunked.state,
+		.chunk_digits = http->chunked.digits,
+		.chunk_left = http->chunked.left,
+		.chunk_extra = http->chunked.extra,
+		.chunk_trailers = http->chunked.trailers,
+		.chunk_done = http->chunked.is_done
+	};
+
+	/* A handler has seen it: its texts have been made of the bytes. */
+	if (http->is_built || http->phase == PHASE_HEAD ||
+	    size < sizeof(packed)) {
+		errno = EINVAL;
+		return -1;
+	}
+	input->data[input->start + http->head.line.at +
+	    http->head.line.length] = '\r';	/* see describe() */
+	memcpy(out, &packed, sizeof(packed));
+	*length = sizeof(packed);
+	return 0;
+}
+
+static void
+unpack_chunked(struct chunked *chunked, const struct packed *packed)
+{
+	chunked_init(chunked);
+	chunked->state = (unsigned)packed->chunk_state;
+	chunked->digits = (unsigned)packed->chunk_digits;
+	chunked->left = packed->chunk_left;
+	chunked->extra = packed->chunk_extra;
+	chunked->trailers = (unsigned)packed->chunk_trailers;
+	chunked->is_done = (unsigned)packed->chunk_done;
+}
+
+/* Whether the places agree with the head, the input and the spool. */
+static bool
+is_sound(const struct http *http, const struct packed *packed)
+{
+	const struct head *head = &http->head;
+	const off_t spooled = http->exchange->body.length;
+
+	if (packed->body_end < head->at || packed->body_end > there(http))
+		return false;
+	if (packed->phase == PHASE_CHUNKED)
+		return head->is_chunked &&
+		    chunked_is_sound(&http->chunked) &&
+		    packed->body_length == (uint64_t)spooled +
+		    packed->body_end - head->at;
+	if (packed->phase != PHASE_WHOLE)
+		return !head->is_chunked && spooled <= head->length;
+	return packed->request_end >= packed->body_end &&
+	    packed->request_end <= there(http) && packed->body_length ==
+	    (uint64_t)spooled + packed->body_end - head->at &&
+	    (head->is_chunked ||
+	    packed->body_length == (uint64_t)head->length);
+}
+
+static int
+unpack(struct exchange *exchange, const void *from, size_t length)
+{
+	struct http *http = http_of(exchange);
+	const struct input *input = &exchange->input;
+	struct packed packed;
+
+	if (length != sizeof(packed))
+		return -1;
+	memcpy(&packed, from, sizeof(packed));
+	if (packed.phase < PHASE_MEMORY || packed.phase > PHASE_WHOLE ||
+	    head_parse(&http->head, input->data + input->start,
+	    there(http)) != HEAD_DONE)
+		return -1;
+	unpack_chunked(&http->chunked, &packed);
+	if (!is_sound(http, &packed))
+		return -1;
+	http->phase = (enum http_phase)packed.phase;
+	http->body_end = packed.body_end;
+	http->request_end = packed.request_end;
+	http->body_length = (off_t)packed.body_length;
+	return 0;
+}
+
 struct outcome_saved {
 	int	code;
 	bool	is_logged, is_close, is_cut, is_broken, ends_by_close;
@@ -534,6 +633,22 @@ failed(struct exchange *exchange, int status)
 	exchange->is_broken = true;
 }
 
+static const char *
+lost(const struct exchange *exchange, int status, size_t *length)
+{
+	const struct http *http = exchange->protocol;
+	const struct input *input = &exchange->input;
+	const char *line = input->data + input->start + http->head.line.at;
+	const size_t which = status == 504;
+	const bool is_head = memcmp(line, "HEAD ", 5) == 0;
+
+	if (exchange->output.sent > 0)
+		return NULL;
+	*length = is_head ? http->class->lost[which].head
+	    : http->class->lost[which].length;
+	return http->class->lost[which].text;
+}
+
 const struct protocol protocol_http = {
 	.name = "http",
 	.exchange_size = sizeof(struct http),
@@ -548,6 +663,9 @@ const struct protocol protocol_http = {
 	.restore = restore,
 	.save_outcome = save_outcome,
 	.restore_outcome = restore_outcome,
+	.pack = pack,
+	.unpack = unpack,
 	.failed = failed,
+	.lost = lost,
 	.describe = describe
 };

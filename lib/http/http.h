@@ -25,6 +25,11 @@ struct http_class {
 	bool			 is_11;		/* protocol_version is 1.1 */
 	const char		*version;	/* what the field Server says */
 	size_t			 version_length;
+	struct {
+		char	*text;		/* a whole reply */
+		size_t	 length;
+		size_t	 head;		/* its bytes without the body */
+	}			 lost[2];	/* 500, 504: see lost() */
 };
 
 enum http_phase {
@@ -142,6 +147,13 @@ void	reply_set_close(struct http *http);
 
 /* Sends an error from outside the handler, whatever was there. */
 void	reply_refuse(struct http *http, int code, const char *message);
+
+/*
+ * A whole reply with an error page, made ahead for when nothing can be made;
+ * malloc's.  *head is the length of its head.  NULL: no memory.
+ */
+char	*reply_prepare(const struct http_class *class, int code,
+	    size_t *length, size_t *head);
 
 /* Moves staged bytes and those of wfile into the output. */
 void	reply_flush_files(struct http *http);

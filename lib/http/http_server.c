@@ -18,6 +18,31 @@ or(const char *value, const char *otherwise)
 	return value != NULL ? value : otherwise;
 }
 
+static void
+class_free(void *handler)
+{
+	struct http_class *class = handler;
+
+	free((void *)(uintptr_t)class->version);
+	free(class->lost[0].text);
+	free(class->lost[1].text);
+	free(class);
+}
+
+static int
+prepare_lost(struct http_class *class)
+{
+	static const int codes[] = { 500, 504 };
+
+	for (size_t i = 0; i < 2; i++) {
+		class->lost[i].text = reply_prepare(class, codes[i],
+		    &class->lost[i].length, &class->lost[i].head);
+		if (class->lost[i].text == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 /* server_version, and sys_version behind a space if there is one. */
 static int
 make_version(struct http_class *class)
@@ -54,21 +79,13 @@ class_make(const struct tine_http_handler *handler, size_t size)
 	own->error_content_type = or(own->error_content_type,
 	    "text/html;charset=utf-8");
 	class->is_11 = strcmp(own->protocol_version, "HTTP/1.0") != 0;
-	if (make_version(class) == -1) {
-		free(class);
+	if (make_version(class) == -1 || prepare_lost(class) == -1) {
+		class_free(class);
 		return NULL;
 	}
 	return class;
 }
 
-static void
-class_free(void *handler)
-{
-	struct http_class *class = handler;
-
-	free((void *)(uintptr_t)class->version);
-	free(class);
-}
 
 int
 http_server_set(struct tine_server *server,

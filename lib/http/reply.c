@@ -860,10 +860,10 @@ page_fill(FILE *page, const char *format, int code, const char *message,
 }
 
 static char *
-page_make(const struct http *http, int code, const char *message,
+page_make(const struct http_class *class, int code, const char *message,
     const char *explain, size_t *length)
 {
-	const char *format = http->class->handler.error_message_format;
+	const char *format = class->handler.error_message_format;
 	char *text = NULL;
 	FILE *page = open_memstream(&text, length);
 
@@ -877,6 +877,31 @@ page_make(const struct http *http, int code, const char *message,
 	return NULL;
 }
 
+char *
+reply_prepare(const struct http_class *class, int code, size_t *length,
+    size_t *head)
+{
+	const struct status *status = status_find(code);
+	size_t size;
+	char *page, *text = NULL;
+	int n;
+
+	page = page_make(class, code, status->phrase, status->explain, &size);
+	if (page == NULL)
+		return NULL;
+	n = asprintf(&text, "HTTP/1.%d %d %s\r\nServer: %s\r\n"
+	    "Content-Type: %s\r\nContent-Length: %zu\r\n"
+	    "Connection: close\r\n\r\n%s", class->is_11, code,
+	    status->phrase, class->version,
+	    class->handler.error_content_type, size, page);
+	free(page);
+	if (n == -1)
+		return NULL;
+	*length = (size_t)n;
+	*head = (size_t)n - size;
+	return text;
+}
+
 static int
 send_page(struct http *http, int code, const char *message,
     const char *explain)
@@ -887,7 +912,7 @@ send_page(struct http *http, int code, const char *message,
 	char *page;
 	int result = 0;
 
-	page = page_make(http, code, message, explain, &length);
+	page = page_make(http->class, code, message, explain, &length);
 	if (page == NULL)
 		return stick(http, ENOMEM);
 	if (tine_send_header(req, "Content-Type", type) == -1 ||

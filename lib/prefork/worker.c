@@ -3,9 +3,11 @@
  * See worker.h.
  */
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +16,17 @@
 
 #include <bsd/unistd.h>
 
+#include <bsd/stdlib.h>
+
+#include "../base/clock.h"
+#include "../base/descriptor.h"
 #include "../base/failure.h"
+#include "../base/journal.h"
+#include "privileges.h"
 #include "worker.h"
 
 #define ORPHAN_STAYS	1500	/* ms after its master has died */
+#define MEMORY_LOOK	100	/* ms between two looks at its own memory */
 
 struct control {
 	struct source		 source;
@@ -89,15 +98,33 @@ orphaned(struct tine_server *server)
 	server_end(server, LOOP_SHUTS);
 }
 
+/*
+ * Another file under the same number: whoever writes meanwhile writes whole
+ * lines, to the one or to the other.
+ */
+static void
+change_log(struct journal *journal, int log, int fd)
+{
+	if (fd == -1)
+		return;
+	journal_flush(journal);
+	if (log != -1 && fd != log)
+		(void)dup3(fd, log, O_CLOEXEC);
+	descriptor_close(fd);
+}
+
 static void
 obey(struct loop *loop, struct source *source, unsigned events)
 {
 	struct control *control = (struct control *)source;
+	struct tine_server *server = control->server;
 	char command;
+	size_t count = 1;
+	int fd = -1;
 	ssize_t n;
 
 	(void)events;
-	n = read(source->fd, &command, 1);
+	n = descriptor_receive_now(source->fd, &command, 1, &fd, &count);
 	if (n == -1 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
@@ -105,17 +132,90 @@ obey(struct loop *loop, struct source *source, unsigned events)
 		orphaned(control->server);
 		return;
 	}
+	if (count == 0)
+		fd = -1;
 	switch ((enum command)command) {
+	case COMMAND_LEAVE:
+		server_end(server, LOOP_MOVES);
+		break;
 	case COMMAND_DRAIN:
-		server_end(control->server, LOOP_DRAINS);
+		server_end(server, LOOP_DRAINS);
 		break;
 	case COMMAND_QUIT:
-		server_end(control->server, LOOP_QUITS);
+		server_end(server, LOOP_QUITS);
 		break;
-	case COMMAND_REOPEN:
+	case COMMAND_LOG:
+		change_log(&server->requests, server->log_fds[0], fd);
+		return;
+	case COMMAND_ERROR_LOG:
+		change_log(&server->errors, server->log_fds[1], fd);
+		return;
+	case COMMAND_RECYCLE:
 	case COMMAND_READY:
 		break;
 	}
+	descriptor_close(fd);
+}
+
+/* --------------------------------------------------------------- recycling */
+
+/* When this worker will have had enough; each draws its own. */
+static uint64_t
+draw_limit(const struct settings *settings)
+{
+	const uint64_t least = settings->max_requests;
+	uint64_t most = settings->max_requests_most;
+
+	if (least == 0)
+		return UINT64_MAX;
+	if (most == 0)
+		most = least + least / 10;
+	return least + arc4random_uniform((uint32_t)(most - least + 1));
+}
+
+static uint64_t
+resident(void)
+{
+	unsigned long pages = 0, all = 0;
+	FILE *in = fopen("/proc/self/statm", "re");
+
+	if (in != NULL && fscanf(in, "%lu %lu", &all, &pages) != 2)
+		pages = 0;
+	if (in != NULL)
+		(void)fclose(in);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool
+has_enough(struct tine_server *server)
+{
+	static uint64_t limit, looked;
+	const struct worker_line *line = &server->board->lines[server->index];
+	const size_t memory = server->settings.max_memory;
+	const uint64_t now = clock_ms();
+
+	if (limit == 0)
+		limit = draw_limit(&server->settings);
+	if (atomic_load(&line->is_lame) != 0 ||
+	    atomic_load(&line->requests) >= limit)
+		return true;
+	if (memory == 0 || now - looked < MEMORY_LOOK ||
+	    atomic_load(&line->requests) == 0)
+		return false;
+	looked = now;
+	return resident() > memory;
+}
+
+/* Called in each turn: asks to be replaced, and serves on until it is. */
+static void
+recycle(struct tine_server *server)
+{
+	static bool has_asked;
+	const char byte = COMMAND_RECYCLE;
+
+	if (!has_asked && has_enough(server))
+		has_asked = send(server->control, &byte, 1,
+		    MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 static int
@@ -144,13 +244,23 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 
 	serving = server;
 	server->control = fd;
+	server->is_program = true;
 	set_signals();
 	setproctitle("worker %u", index + 1);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != control.master)
 		_exit(EX_OK);
-	if (server->load != NULL)
+	server->turned = recycle;
+	if (privileges_try(server) == -1)
+		status = EX_NOPERM;
+	else if (server->load != NULL)
 		status = server->load(server);
+	if (status == EX_OK && privileges_drop(server) == -1)
+		status = EX_NOPERM;
+	/* A change of user has cleared it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != control.master)
+		_exit(EX_OK);
 	if (status == EX_OK &&
 	    server_work(server, index, begin, &control) == -1)
 		status = EX_SOFTWARE;

@@ -9,12 +9,18 @@
 
 #include "../server/server.h"
 
-/* One byte each on the control socket. */
+/*
+ * One byte each on the control socket.  They outlive an upgrade: the old
+ * workers are told by the new master.
+ */
 enum command {
 	COMMAND_READY	= 'R',	/* from the worker: it can answer */
+	COMMAND_RECYCLE	= 'X',	/* from it: it wants to be replaced */
+	COMMAND_LEAVE	= 'L',	/* to it: give the connections to others */
 	COMMAND_DRAIN	= 'D',	/* to it: leave gracefully */
 	COMMAND_QUIT	= 'Q',	/* to it: leave now */
-	COMMAND_REOPEN	= 'U'	/* to it: the logs have new descriptors */
+	COMMAND_LOG	= 'U',	/* to it: a new request log, a descriptor */
+	COMMAND_ERROR_LOG = 'V'	/* the same for the error log */
 };
 
 /* Never returns; control is the worker's end of its socket. */

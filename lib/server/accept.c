@@ -18,6 +18,7 @@
 #include "../base/descriptor.h"
 #include "listener.h"
 #include "loop.h"
+#include "server.h"
 
 #define PAUSE	2	/* ms that the listeners stay out of the poll set */
 #define REST	100	/* ms without accepting when descriptors ran out */
@@ -213,10 +214,25 @@ accept_ready(struct loop *loop, struct source *source, unsigned events)
 }
 
 void
-accept_end(struct loop *loop, bool empty_queues)
+accept_end(struct loop *loop, unsigned turns)
 {
 	poll_listeners(loop, false);
-	loop->is_emptying = empty_queues && loop->accept_limit > 0;
+	loop->emptying_left = turns;
+	loop->is_emptying = turns > 0 && loop->accept_limit > 0;
+}
+
+/*
+ * A balancer would find the port open as long as one copy is: in a worker,
+ * and in a program that serves alone, they are of no more use.
+ */
+static void
+close_listeners(struct loop *loop)
+{
+	if (!loop->server->is_program)
+		return;
+	for (size_t i = 0; i < loop->listener_count; i++)
+		listener_close(&loop->listeners[i],
+		    loop->settings->workers == 0);
 }
 
 void
@@ -230,6 +246,8 @@ accept_rest(struct loop *loop)
 		if (!thread_self->leads)
 			return;
 	}
-	if (!found)
-		loop->is_emptying = false;
+	if (found && --loop->emptying_left > 0)
+		return;
+	loop->is_emptying = false;
+	close_listeners(loop);
 }

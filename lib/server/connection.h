@@ -70,6 +70,7 @@ struct connection {
 	bool			 is_reset;	/* end it so that it shows */
 	bool			 is_eof;	/* the client sends no more */
 	bool			 is_armed;	/* dying would send a reset */
+	uint8_t			 hops;		/* of this request */
 	uint16_t		 listener;
 	int			 fd;
 	uint32_t		 requests;	/* answered on it */

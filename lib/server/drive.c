@@ -322,6 +322,7 @@ sent_all(struct loop *loop, struct connection *conn)
 		return end(loop, conn);
 	disarm(conn);
 	conn->requests++;
+	conn->hops = 0;
 	loop->protocol->done(exchange, OUTCOME_SENT);
 	exchange->is_done = true;
 	if (!exchange->is_close)
@@ -501,7 +502,7 @@ expire_lingering(struct loop *loop, struct connection *conn)
 
 	if (now - conn->since >= settings->linger_read ||
 	    now - conn->begun >= settings->linger_limit ||
-	    loop->end_seen != LOOP_RUNS)
+	    loop->end_seen > LOOP_MOVES)
 		drive_end(loop, conn);
 	else
 		drive(loop, conn);

@@ -25,6 +25,7 @@
 #include "../base/clock.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
+#include "crash.h"
 #include "forker.h"
 #include "listener.h"
 #include "loop.h"
@@ -275,6 +276,8 @@ child_main(struct loop *loop, int socket, pid_t forker)
 	loop->space.used = &child.spooled;
 	loop->is_child = true;
 	relay_journals(server);
+	if (server->is_program)
+		crash_open_child(loop);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -436,6 +439,8 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 	for (size_t i = 0; i < server->listener_count; i++)
 		descriptor_close(server->listeners[i].source.fd);
 	descriptor_close(server->control);
+	descriptor_close(server->handover[0]);
+	descriptor_close(server->handover[1]);
 	catch_children(&forker);
 	loop->pool.protocol_size = loop->protocol->exchange_size;
 	(void)pthread_mutex_init(&loop->pool_lock, NULL);

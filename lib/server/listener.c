@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,20 +102,24 @@ note_address(struct listener *listener)
 	}
 }
 
-static int
-inherit(struct listener *listener, const struct endpoint *endpoint)
+int
+listener_adopt(struct listener *listener, int fd, bool is_ours)
 {
 	int is_listening = 0;
 	socklen_t length = sizeof(is_listening);
 
-	if (getsockopt(endpoint->inherited, SOL_SOCKET, SO_ACCEPTCONN,
-	    &is_listening, &length) == -1 || is_listening == 0)
-		return failure_errno(EINVAL, "descriptor %d is not a "
+	memset(listener, 0, sizeof(*listener));
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening,
+	    &length) == -1 || is_listening == 0)
+		return failure_errno(ENOTSOCK, "descriptor %d is not a "
 		    "listening socket (pass one that listen(2) was called "
-		    "for)", endpoint->inherited);
-	listener->source.fd = endpoint->inherited;
-	listener->is_inherited = true;
-	(void)descriptor_nonblocking(listener->source.fd, true);
+		    "for)", fd);
+	listener->source.fd = fd;
+	listener->is_inherited = !is_ours;
+	listener->endpoint.inherited = -1;
+	listener->endpoint.type = SOCK_STREAM;
+	(void)descriptor_nonblocking(fd, true);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	note_address(listener);
 	return 0;
 }
@@ -147,7 +152,7 @@ listener_open(struct listener *listener, const struct endpoint *endpoint,
 	memset(listener, 0, sizeof(*listener));
 	listener->endpoint = *endpoint;
 	if (endpoint->inherited != -1)
-		return inherit(listener, endpoint);
+		return listener_adopt(listener, endpoint->inherited, false);
 	fd = socket(endpoint->address.any.sa_family,
 	    endpoint->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)

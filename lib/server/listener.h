@@ -15,6 +15,7 @@ struct listener {
 	struct source	 source;	/* first: the loop hands this back */
 	struct endpoint	 endpoint;
 	char		 text[128];	/* the address it really has */
+	char		 asked[128];	/* as it was asked for */
 	dev_t		 device;	/* of the Unix socket's file */
 	ino_t		 inode;
 	bool		 is_inherited;	/* not ours to shut or to remove */
@@ -28,6 +29,13 @@ struct listener {
  */
 int	listener_open(struct listener *listener,
 	    const struct endpoint *endpoint, unsigned backlog);
+
+/*
+ * Takes a socket that listens already.  One that is ours is shut at the end
+ * like one that was made here.  Returns -1 with errno and the text of
+ * tine_error().
+ */
+int	listener_adopt(struct listener *listener, int fd, bool is_ours);
 
 /*
  * Closes the descriptor.  With remove, a Unix socket's file goes too, if it

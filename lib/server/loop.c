@@ -8,16 +8,22 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
+#include "crash.h"
+#include "handover.h"
 #include "listener.h"
 #include "loop.h"
 
 #define LOG_DELAY	100	/* ms that a line of a log may wait */
+#define MOVE_AGAIN	5	/* ms until a hand-over is tried once more */
+#define LAST_TURNS	32	/* of accepting, in a worker that leaves */
+#define SHARED_LOOK	500	/* ms: a listener may have woken one that died */
 #define TICK		1000	/* ms: the longest wait beside busy threads */
 
 _Thread_local struct thread *thread_self;
@@ -220,6 +226,16 @@ loop_pend(struct loop *loop, struct connection *conn)
 	    memory_order_relaxed);
 }
 
+void
+loop_pend_first(struct loop *loop, struct connection *conn)
+{
+	conn->list = CONNECTION_PENDING;
+	TAILQ_INSERT_HEAD(list_of(loop, conn), conn, entry);
+	atomic_fetch_add(&loop->pending, 1);
+	atomic_fetch_add_explicit(&loop->line->pending, 1,
+	    memory_order_relaxed);
+}
+
 struct connection *
 loop_unpend(struct loop *loop)
 {
@@ -245,7 +261,7 @@ loop_unpend(struct loop *loop)
 static unsigned
 patience_of(const struct loop *loop, unsigned list)
 {
-	if (loop->end_seen != LOOP_RUNS &&
+	if (loop->end_seen > LOOP_MOVES &&
 	    (list == CONNECTION_IDLE || list == CONNECTION_LINGERING))
 		return loop->settings->drain_idle;
 	return loop->patience[list];
@@ -385,13 +401,20 @@ note_end(struct loop *loop)
 		wanted = LOOP_QUITS;
 	if (wanted == loop->end_seen)
 		return;
-	if (loop->end_seen == LOOP_RUNS) {
-		loop->end_since = loop_now(loop);
-		accept_end(loop, wanted == LOOP_DRAINS);
+	if (loop->end_seen == LOOP_RUNS)
 		worker_line_state(loop->line, WORKER_LEAVING,
 		    loop_now(loop));
-	}
+	loop->end_since = loop_now(loop);
+	/*
+	 * The wake-up for a client may have come to this worker alone, so one
+	 * that leaves others behind takes some, too.
+	 */
+	accept_end(loop, wanted == LOOP_DRAINS ? UINT_MAX
+	    : wanted == LOOP_MOVES ? LAST_TURNS : 0);
 	loop->end_seen = wanted;
+	if (wanted == LOOP_MOVES)
+		return;
+	atomic_store(&loop->line->is_closing, 1);
 	place_anew(loop, CONNECTION_LINGERING);
 	if (wanted >= LOOP_SHUTS)
 		end_idle(loop);
@@ -457,6 +480,12 @@ patience(struct loop *loop, int timeout)
 	    LOG_DELAY));
 	timeout = sooner(timeout, journal_tick(loop->errors, now, LOG_DELAY));
 	timeout = sooner(timeout, grace_left(loop));
+	if (loop->end_seen == LOOP_MOVES || (!thread_self->is_main &&
+	    loop->settings->mode == MODE_SINGLE &&
+	    atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0))
+		timeout = sooner(timeout, MOVE_AGAIN);
+	if (loop->board->workers > 1 && loop->end_seen == LOOP_RUNS)
+		timeout = sooner(timeout, SHARED_LOOK);
 	if (loop->accept_until != 0 && loop->accept_limit > 0)
 		timeout = sooner(timeout, loop->accept_until > now
 		    ? (int)(loop->accept_until - now) : 0);
@@ -501,7 +530,8 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 	}
 	while (loop->event_next < loop->event_count) {
 		dispatch(loop, &loop->events[loop->event_next++]);
-		if (!self->leads || crew_yield(loop, self))
+		if (!self->leads || crew_yield(loop, self) ||
+		    crash_is_there())
 			return false;
 	}
 	if (!resume(loop, self) || !take_returned(loop, self))
@@ -511,7 +541,12 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 	tick(loop);
 	if (!self->leads)
 		return false;
+	if (loop->end_seen == LOOP_MOVES)
+		handover_all(loop);
+	if (!self->leads)
+		return false;
 	accept_balance(loop);
+	handover_balance(loop);
 	if (loop->is_emptying)
 		accept_rest(loop);
 	if (!self->leads)
@@ -527,7 +562,13 @@ loop_lead(struct loop *loop, struct thread *self)
 {
 	set_now(loop);
 	while (!has_ended(loop)) {
-		if (!loop_turn(loop, self, -1))
+		if (crash_is_there()) {
+			crash_finish(loop);
+			for (;;)	/* the process ends soon */
+				(void)pause();
+		}
+		if (!loop_turn(loop, self, -1) &&
+		    !(self->leads && crash_is_there()))
 			return;
 	}
 }

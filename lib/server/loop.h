@@ -38,6 +38,7 @@ struct source {
 /* How a loop is asked to end; each includes the ones before it. */
 enum loop_end {
 	LOOP_RUNS,
+	LOOP_MOVES,	/* connections go to other workers */
 	LOOP_DRAINS,	/* idle connections stay readable for a while */
 	LOOP_SHUTS,	/* idle connections are closed, handlers end */
 	LOOP_QUITS	/* nothing is waited for */
@@ -69,6 +70,18 @@ struct strategy {
 };
 
 extern const struct strategy strategy_single, strategy_thread, strategy_fork;
+
+#define HANDOVER_INLINE	((size_t)32 * 1024)	/* bytes of a message's blob */
+#define HANDOVER_HOPS	2	/* how often a request may move */
+
+/* Connections on their way to and from other workers; see handover.h. */
+struct handover {
+	struct source	 source;	/* where they come; fd -1: no others */
+	int		 out;		/* where they go; -1 */
+	bool		 is_watched;
+	char		 state[256];	/* of the protocol, being packed */
+	char		 packet[HANDOVER_INLINE + 4096];
+};
 
 /* One of the threads of the process that may lead the loop. */
 struct thread {
@@ -138,6 +151,7 @@ struct loop {
 	bool			 is_accepting;	/* listeners are polled */
 	bool			 is_obliged;	/* to accept one */
 	bool			 is_emptying;	/* the queues, before closing */
+	unsigned		 emptying_left;	/* turns for that */
 	uint64_t		 accept_after;	/* ms: not before */
 	unsigned		 accept_limit;	/* connections still to take;
 						   UINT32_MAX: any number */
@@ -146,6 +160,7 @@ struct loop {
 	enum loop_end		 end_seen;
 	uint64_t		 end_since;	/* ms */
 	struct source		 kick;
+	struct handover		 handover;
 	uint64_t		 ticked;	/* ms: the strategy's last tick */
 	_Atomic uint64_t	 average;	/* ns: of handlers lately */
 
@@ -195,12 +210,12 @@ void	loop_kick(struct loop *loop);
 static inline bool
 loop_is_ending(const struct loop *loop)
 {
-	if (atomic_load_explicit(&loop->end_wanted, memory_order_relaxed) !=
-	    LOOP_RUNS)
+	if (atomic_load_explicit(&loop->end_wanted, memory_order_relaxed) >
+	    LOOP_MOVES)
 		return true;
 	/* A child of mode fork is told by its worker's line. */
-	return loop->is_child && atomic_load_explicit(&loop->line->state,
-	    memory_order_relaxed) == WORKER_LEAVING;
+	return loop->is_child && atomic_load_explicit(&loop->line->is_closing,
+	    memory_order_relaxed) != 0;
 }
 
 /* Whether the loop was made for one request: handle_request(). */
@@ -241,6 +256,9 @@ void	loop_exchange_end(struct loop *loop, struct connection *conn);
 void	loop_pend(struct loop *loop, struct connection *conn);
 struct connection *loop_unpend(struct loop *loop);
 
+/* Puts it back before the others.  Leader only. */
+void	loop_pend_first(struct loop *loop, struct connection *conn);
+
 /* --- drive.c */
 
 /* Takes conn, which is owned, as far as it goes without waiting. */
@@ -269,8 +287,11 @@ void	drive_end(struct loop *loop, struct connection *conn);
 /* Looks at the share of this worker, and polls the listeners or not. */
 void	accept_balance(struct loop *loop);
 
-/* Takes what still waits in the queues, a few each turn; then no more. */
-void	accept_end(struct loop *loop, bool empty_queues);
+/*
+ * Takes what still waits in the queues, one from each in a turn, for so many
+ * turns at most; then no more.
+ */
+void	accept_end(struct loop *loop, unsigned turns);
 void	accept_rest(struct loop *loop);
 void	accept_ready(struct loop *loop, struct source *source,
 	    unsigned events);

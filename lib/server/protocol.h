@@ -72,10 +72,26 @@ struct protocol {
 			    size_t);
 
 	/*
+	 * For another worker, which gets the input as it is: what it cannot
+	 * find by looking at that anew.  pack() returns -1 if the request
+	 * cannot move, and is async-signal-safe; unpack() believes nothing,
+	 * and returns -1 if the bytes are refused.
+	 */
+	int		 (*pack)(struct exchange *, void *, size_t, size_t *);
+	int		 (*unpack)(struct exchange *, const void *, size_t);
+
+	/*
 	 * The handler was lost: answers with status if nothing of the reply
 	 * is out, else has it cut.
 	 */
 	void		 (*failed)(struct exchange *, int status);
+
+	/*
+	 * The same in a process that is dying: a whole reply, or NULL if a
+	 * part of another is out.  Async-signal-safe.
+	 */
+	const char	*(*lost)(const struct exchange *, int status,
+			    size_t *length);
 
 	/* Texts about the request in hand, for the scoreboard. */
 	const char	*(*describe)(const struct exchange *);

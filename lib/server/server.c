@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +19,8 @@
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../base/text.h"
+#include "crash.h"
+#include "handover.h"
 #include "server.h"
 
 #define CONNECTIONS_MOST	65536
@@ -35,7 +39,8 @@ server_new(const struct protocol *protocol, void (*free_handler)(void *))
 	arena_init(&server->arena, NULL, 0);
 	server->protocol = protocol;
 	server->free_handler = free_handler;
-	server->control = -1;
+	server->control = server->module_fd = server->pidfile_fd = -1;
+	server->handover[0] = server->handover[1] = -1;
 	server->log_fds[0] = server->log_fds[1] = STDERR_FILENO;
 	return server;
 }
@@ -52,6 +57,8 @@ tine_server_free(struct tine_server *server)
 	free(server->listeners);
 	arena_reset(&server->arena);
 	scoreboard_free(server->board);
+	descriptor_close(server->handover[0]);
+	descriptor_close(server->handover[1]);
 	if (server->handler != NULL)
 		server->free_handler(server->handler);
 	free(server);
@@ -59,6 +66,30 @@ tine_server_free(struct tine_server *server)
 }
 
 /* ----------------------------------------------------------------- binding */
+
+static int
+open_or_adopt(struct tine_server *server, struct listener *listener,
+    const struct endpoint *endpoint)
+{
+	char asked[128];
+	bool is_ours = false;
+	int fd = -1;
+
+	if (endpoint->inherited != -1)
+		(void)snprintf(asked, sizeof(asked), "fd:%d",
+		    endpoint->inherited);
+	else
+		endpoint_format(&endpoint->address.any, endpoint->length,
+		    asked, sizeof(asked));
+	if (server->adopt != NULL)
+		fd = server->adopt(asked, &is_ours);
+	if (fd != -1 ? listener_adopt(listener, fd, is_ours) == -1
+	    : listener_open(listener, endpoint, server->settings.backlog) ==
+	    -1)
+		return -1;
+	(void)snprintf(listener->asked, sizeof(listener->asked), "%s", asked);
+	return 0;
+}
 
 static int
 add_listener(struct tine_server *server, const struct endpoint *endpoint)
@@ -70,8 +101,8 @@ add_listener(struct tine_server *server, const struct endpoint *endpoint)
 	if (listeners == NULL)
 		return failure("no memory for a listener");
 	server->listeners = listeners;
-	if (listener_open(&listeners[server->listener_count], endpoint,
-	    server->settings.backlog) == -1)
+	if (open_or_adopt(server, &listeners[server->listener_count],
+	    endpoint) == -1)
 		return -1;
 	server->listener_count++;
 	return 0;
@@ -152,6 +183,17 @@ level_name(enum tine_level level)
 	return "ERROR";
 }
 
+static int
+syslog_level(enum tine_level level)
+{
+	static const int levels[] = {
+		[TINE_LOG_DEBUG] = LOG_DEBUG, [TINE_LOG_INFO] = LOG_INFO,
+		[TINE_LOG_WARNING] = LOG_WARNING, [TINE_LOG_ERROR] = LOG_ERR
+	};
+
+	return levels[level];
+}
+
 void
 server_vlog(struct tine_server *server, enum tine_level level,
     const char *format, va_list ap)
@@ -166,6 +208,11 @@ server_vlog(struct tine_server *server, enum tine_level level,
 		return;
 	n = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
 	date_log(date, time(NULL));
+	if (server->use_syslog) {
+		syslog(syslog_level(level), "%s", text);
+		errno = saved;
+		return;
+	}
 	length = snprintf(line, sizeof(line), "[%s] [%ld] %s ", date,
 	    (long)getpid(), level_name(level));
 	n = (size_t)length + text_escape_log(line + length,
@@ -289,6 +336,15 @@ open_journals(struct tine_server *server, unsigned index)
 }
 
 static void
+turned(struct tine_server *server)
+{
+	if (server->turned != NULL)
+		server->turned(server);
+	if (server->hooks.service_actions != NULL)
+		server->hooks.service_actions(server);
+}
+
+static void
 fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 {
 	struct scoreboard *board = server->board;
@@ -308,10 +364,12 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	loop->errors = &server->errors;
 	loop->is_threaded = true;
 	loop->verify = server->hooks.verify_request != NULL ? verify : NULL;
-	loop->turned = server->hooks.service_actions;
+	loop->turned = server->hooks.service_actions != NULL ||
+	    server->turned != NULL ? turned : NULL;
 	loop->listeners = server->listeners;
 	loop->listener_count = server->listener_count;
 	loop->accept_limit = UINT32_MAX;
+	handover_open(loop, server->handover);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		server->listeners[i].source.ready = accept_ready;
 		listener_defer(&server->listeners[i],
@@ -324,11 +382,14 @@ static void
 serve(struct tine_server *server, struct loop *loop)
 {
 	worker_line_state(loop->line, WORKER_IDLE, clock_ms());
+	if (server->is_program)
+		crash_open(loop);
 	atomic_store(&server->loop, loop);
 	if (atomic_load(&server->end_wanted) != LOOP_RUNS)
 		loop_end(loop, (enum loop_end)atomic_load(
 		    &server->end_wanted));
 	loop_run(loop);
+	crash_close(loop);
 	atomic_store(&server->loop, NULL);
 	atomic_store(&server->end_wanted, LOOP_RUNS);
 }
@@ -372,6 +433,43 @@ server_end(struct tine_server *server, enum loop_end how)
 	loop = atomic_load(&server->loop);
 	if (loop != NULL)
 		loop_end(loop, how);
+}
+
+struct server_text {
+	struct server_text	*next;
+	char			 text[];
+};
+
+const char *
+server_text(struct tine_server *server, const char *text)
+{
+	const size_t size = strlen(text) + 1;
+	struct server_text *found = server->texts;
+
+	while (found != NULL && strcmp(found->text, text) != 0)
+		found = found->next;
+	if (found != NULL)
+		return found->text;
+	found = arena_alloc(&server->arena, sizeof(*found) + size);
+	if (found == NULL)
+		return NULL;
+	memcpy(found->text, text, size);
+	found->next = server->texts;
+	server->texts = found;
+	return found->text;
+}
+
+void
+server_clean_environment(void)
+{
+	static const char *const names[] = {
+		"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+		"TINE_STATE"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unsetenv(names[i]);
 }
 
 static int

@@ -26,14 +26,31 @@ struct tine_server {
 	struct tine_hooks	 hooks;
 	void			*data;		/* the user's */
 	struct arena		 arena;		/* the options' texts */
+	struct server_text	*texts;		/* in it */
 	const char		*binds[16];	/* addresses asked for */
 	size_t			 bind_count;
+	bool			 binds_are_file;	/* of --config */
 	/*
 	 * Loads the handler in the process that runs it; NULL if it is here.
 	 * Returns 0 or an exit status, with the text of tine_error().
 	 */
 	int			(*load)(struct tine_server *);
 	const char		*module;	/* its path */
+	int			 module_fd;	/* its bytes; -1: by its path */
+	/*
+	 * What a reload calls in the master, and what opens a log: -1 with
+	 * the text of tine_error(), and then nothing has changed.
+	 */
+	int			(*refresh)(struct tine_server *);
+	int			(*open_log)(const char *path);
+	int			(*reopen_module)(struct tine_server *);
+	/* A listener that is there already for an address, or -1. */
+	int			(*adopt)(const char *asked, bool *is_ours);
+	struct settings		 base;		/* before the options */
+	int			 argc;		/* the command line, a copy */
+	char			**argv;
+	const char		*start_dir;
+	int			 pidfile_fd;	/* -1 */
 
 	struct listener		*listeners;
 	size_t			 listener_count;
@@ -43,6 +60,11 @@ struct tine_server {
 	struct journal		 errors;
 	struct scoreboard	*board;
 	unsigned		 index;		/* this process' line of it */
+	int			 handover[2];	/* to and from others; -1 */
+	bool			 is_program;	/* its signals are ours */
+	bool			 use_syslog;	/* for the error log */
+	/* Called in each turn of a worker's loop, beside the hook. */
+	void			(*turned)(struct tine_server *);
 	int			 control;	/* to the master; -1: none */
 	_Atomic(struct loop *)	 loop;		/* while it runs */
 	atomic_int		 end_wanted;	/* before the loop was there */
@@ -65,6 +87,15 @@ int	server_prepare(struct tine_server *server, unsigned workers);
  */
 int	server_work(struct tine_server *server, unsigned index,
 	    int (*prepare)(struct loop *, void *), void *argument);
+
+/*
+ * A copy of text that lives as long as the server: the same one if there is
+ * one already, so that reloads do not add up.  NULL: ENOMEM.
+ */
+const char *server_text(struct tine_server *server, const char *text);
+
+/* Removes what the environment says to the master alone. */
+void	server_clean_environment(void);
 
 /* Asks the loop of this process to end; async-signal-safe. */
 void	server_end(struct tine_server *server, enum loop_end how);

@@ -19,6 +19,11 @@ struct settings {
 	enum mode	 mode;
 	unsigned	 backlog;
 	unsigned	 workers;		/* 0: no master */
+	unsigned	 workers_most;		/* elastic up to it; 0: fixed */
+	unsigned	 spare_least, spare_most;	/* idle workers, elastic */
+	unsigned	 max_requests;		/* a worker; 0: any number */
+	unsigned	 max_requests_most;	/* 0: a tenth more */
+	size_t		 max_memory;		/* resident, of a worker; 0 */
 	unsigned	 max_threads;		/* handlers at once, a worker */
 	unsigned	 stack_size;		/* of a handler's thread, bytes */
 	unsigned	 max_children;		/* at once, a worker */
@@ -29,6 +34,7 @@ struct settings {
 	unsigned	 start_timeout;
 	unsigned	 graceful_timeout;
 	unsigned	 drain_idle;
+	unsigned	 crash_grace;		/* for the other handlers */
 
 	unsigned	 keep_alive;		/* an idle connection */
 	unsigned	 header_timeout;	/* a whole head, at first */
@@ -54,6 +60,15 @@ struct settings {
 	const char	*log;			/* "-": standard error */
 	const char	*error_log;
 	const char	*pidfile;
+	const char	*user, *group;
+	const char	*chroot, *chdir;
+	const char	*config;
+	unsigned	 umask;
+	bool		 has_umask;
+	bool		 is_daemon;
+	bool		 is_test;		/* of the configuration */
+	bool		 has_core;		/* core files are wanted */
+	bool		 no_new_privs;
 };
 
 void	settings_default(struct settings *settings);

@@ -27,6 +27,7 @@
 
 #include "../base/clock.h"
 #include "../base/failure.h"
+#include "crash.h"
 #include "loop.h"
 
 #define LOOK_SHORTEST	1		/* ms between two looks */
@@ -197,6 +198,8 @@ spare_main(void *argument)
 	struct crew *crew = &loop->crew;
 
 	thread_self = self;
+	if (loop->settings->mode == MODE_THREAD)
+		crash_stack_open();
 	(void)pthread_mutex_lock(&crew->lock);
 	for (;;) {
 		crew->spares++;
@@ -222,6 +225,7 @@ spare_main(void *argument)
 		exchange_put(&loop->pool, self->kept);
 		(void)pthread_mutex_unlock(&loop->pool_lock);
 	}
+	crash_stack_close();
 	LIST_REMOVE(self, entry);
 	LIST_INSERT_HEAD(&crew->left, self, entry);
 	crew->count--;

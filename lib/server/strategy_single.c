@@ -2,8 +2,9 @@
 /*
  * Mode single: one handler at a time, always on the main thread.  While it
  * runs, another thread may lead the loop; the requests that become whole then
- * wait in order.
+ * go to free workers, or wait in order.
  */
+#include "handover.h"
 #include "loop.h"
 
 static void
@@ -19,6 +20,17 @@ handle(struct loop *loop, struct thread *self, struct connection *conn)
 		worker_line_state(loop->line, WORKER_IDLE, loop_now(loop));
 }
 
+/*
+ * The handler of this worker takes long: what comes meanwhile goes to a
+ * worker that has nothing to do, if there is one.
+ */
+static bool
+relieve(struct loop *loop, struct connection *conn)
+{
+	return conn->hops < HANDOVER_HOPS && handover_is_wanted(loop) &&
+	    handover_send(loop, conn);
+}
+
 static bool
 start(struct loop *loop, struct connection *conn)
 {
@@ -28,8 +40,24 @@ start(struct loop *loop, struct connection *conn)
 		handle(loop, self, conn);
 		return true;
 	}
+	conn->state = CONNECTION_PENDING;
+	if (self->leads && relieve(loop, conn))
+		return false;
 	loop_pend(loop, conn);
 	return false;
+}
+
+static void
+relieve_pending(struct loop *loop)
+{
+	struct connection *conn;
+
+	while ((conn = loop_unpend(loop)) != NULL) {
+		if (relieve(loop, conn))
+			continue;
+		loop_pend_first(loop, conn);
+		break;
+	}
 }
 
 static void
@@ -38,6 +66,8 @@ resume(struct loop *loop)
 	struct thread *self = thread_self;
 	struct connection *conn;
 
+	if (self->leads && !self->is_main)
+		relieve_pending(loop);
 	while (self->is_main && self->leads &&
 	    (conn = loop_unpend(loop)) != NULL)
 		drive(loop, conn);

@@ -164,7 +164,8 @@ sub members {
 
 		push @pids, $pid if $group == $self->{pid} && $state ne "Z";
 	}
-	return sort { $a <=> $b } @pids;
+	@pids = sort { $a <=> $b } @pids;
+	return @pids;
 }
 
 # How many of the server's accepted connections each of its processes has
@@ -200,7 +201,8 @@ sub workers_of {
 
 		push @pids, $pid if $of == $self->{pid} && $state ne "Z";
 	}
-	return sort { $a <=> $b } @pids;
+	@pids = sort { $a <=> $b } @pids;
+	return @pids;
 }
 
 # Waits for the end; returns the exit status as waitpid(2) has it, or undef.

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A reload: what can be read anew is read, one new worker is tried, and when
+ * it is ready the others follow in small groups, each new one ready before an
+ * old one leaves.  If anything fails, the generation before stays.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "supervise.h"
+
+/* What a reload may change, as it was. */
+struct generation {
+	struct settings	 settings;
+	int		 module_fd;
+	const char	*module;
+	struct listener	*listeners;
+	size_t		 listener_count;
+	unsigned	 wanted, least, most;
+	unsigned	 number;
+};
+
+/* --------------------------------------------------------------- generations */
+
+static struct generation *
+remember(const struct master *master)
+{
+	const struct tine_server *server = master->server;
+	struct generation *before = malloc(sizeof(*before));
+
+	if (before == NULL)
+		return NULL;
+	*before = (struct generation){
+		.settings = server->settings, .module = server->module,
+		.module_fd = server->module_fd,
+		.listeners = server->listeners,
+		.listener_count = server->listener_count,
+		.wanted = master->wanted, .least = master->least,
+		.most = master->most, .number = master->generation
+	};
+	return before;
+}
+
+static bool
+has_listener(const struct listener *listeners, size_t count, int fd)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (listeners[i].source.fd == fd)
+			return true;
+	}
+	return false;
+}
+
+/* Closes those of one set that are not in another. */
+static void
+close_other_listeners(struct listener *listeners, size_t count,
+    const struct listener *kept, size_t kept_count)
+{
+	if (listeners == kept)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (!has_listener(kept, kept_count, listeners[i].source.fd))
+			listener_close(&listeners[i], true);
+	}
+	free(listeners);
+}
+
+static void
+forget(struct master *master)
+{
+	struct generation *before = master->before;
+	struct tine_server *server = master->server;
+
+	master->before = NULL;
+	if (before == NULL)
+		return;
+	if (before->module_fd != server->module_fd)
+		descriptor_close(before->module_fd);
+	close_other_listeners(before->listeners, before->listener_count,
+	    server->listeners, server->listener_count);
+	free(before);
+}
+
+static void
+go_back(struct master *master)
+{
+	struct generation *before = master->before;
+	struct tine_server *server = master->server;
+
+	if (before == NULL)
+		return;
+	master->before = NULL;
+	if (before->module_fd != server->module_fd)
+		descriptor_close(server->module_fd);
+	close_other_listeners(server->listeners, server->listener_count,
+	    before->listeners, before->listener_count);
+	server->settings = before->settings;
+	server->module = before->module;
+	server->module_fd = before->module_fd;
+	server->listeners = before->listeners;
+	server->listener_count = before->listener_count;
+	master->wanted = before->wanted;
+	master->least = before->least;
+	master->most = before->most;
+	master->generation = before->number;
+	free(before);
+}
+
+/* ---------------------------------------------------------------- the reload */
+
+static void
+refuse(struct master *master, const char *why)
+{
+	server_log(master->server, TINE_LOG_ERROR,
+	    "reload failed: %s; the workers there are go on", why);
+	notify_send(&master->notify, "READY=1\nSTATUS=reload failed: %s", why);
+	master->reload = RELOAD_NONE;
+	master_title(master);
+}
+
+/* The configured number, whatever TTIN and TTOU made of it. */
+static void
+set_size(struct master *master)
+{
+	const struct settings *settings = &master->server->settings;
+
+	master->least = settings->workers;
+	master->most = settings->workers_most > settings->workers
+	    ? settings->workers_most : settings->workers;
+	if (master->wanted < master->least || master->most == master->least)
+		master->wanted = master->least;
+	if (master->wanted > master->most)
+		master->wanted = master->most;
+}
+
+static void
+begin(struct master *master)
+{
+	struct tine_server *server = master->server;
+
+	master->reload_wanted = false;
+	master->reload_since = clock_ms();
+	notify_send(&master->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\n"
+	    "STATUS=reloading", (unsigned long long)clock_ns() / 1000);
+	server_log(server, TINE_LOG_INFO, "reloading");
+	if (server->hooks.reload != NULL && server->hooks.reload(server) ==
+	    -1) {
+		refuse(master, "the hook reload refused it");
+		return;
+	}
+	master->before = remember(master);
+	if (master->before == NULL || (server->refresh != NULL &&
+	    server->refresh(server) == -1)) {
+		const char *why = master->before == NULL ? "no memory"
+		    : tine_error();
+
+		go_back(master);
+		refuse(master, why);
+		return;
+	}
+	reload_logs(master);
+	set_size(master);
+	master->generation = ++master->last_generation;
+	master->reload = RELOAD_TRIAL;
+	master->fork_after = 0;
+	master->useless = 0;
+	master_title(master);
+}
+
+static bool
+is_rolled(const struct master *master)
+{
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		const struct slot *slot = &master->slots[i];
+
+		if (slot->state == SLOT_SERVING &&
+		    slot->generation != master->generation)
+			return false;
+	}
+	return true;
+}
+
+static bool
+old_ones_leave(const struct master *master)
+{
+	return workers_count(master, SLOT_LEAVING, SLOT_ENDING) > 0;
+}
+
+void
+reload_turn(struct master *master)
+{
+	if (master->phase != PHASE_SERVING)
+		return;
+	if (master->reload == RELOAD_ROLLS && is_rolled(master)) {
+		const unsigned count = workers_count(master, SLOT_SERVING,
+		    SLOT_SERVING);
+		const uint64_t ms = clock_ms() - master->reload_since;
+
+		master->reload = RELOAD_NONE;
+		forget(master);
+		server_log(master->server, TINE_LOG_INFO, "reloaded: %u "
+		    "workers in %llu.%03llu s", count,
+		    (unsigned long long)ms / 1000,
+		    (unsigned long long)ms % 1000);
+		notify_send(&master->notify, "READY=1\nSTATUS=%u workers "
+		    "serve", count);
+		master_title(master);
+		upgrade_done(master);
+	}
+	/* One generation leaves at a time. */
+	if (master->reload_wanted && master->reload == RELOAD_NONE &&
+	    !old_ones_leave(master))
+		begin(master);
+}
+
+void
+reload_ready(struct master *master, const struct slot *slot)
+{
+	if (master->reload == RELOAD_TRIAL &&
+	    slot->generation == master->generation)
+		master->reload = RELOAD_ROLLS;
+}
+
+void
+reload_failed(struct master *master, const char *why)
+{
+	if (master->reload != RELOAD_TRIAL)
+		return;
+	if (master->is_upgraded)
+		upgrade_back(master, why);	/* returns if it cannot */
+	go_back(master);
+	refuse(master, why);
+}
+
+/* -------------------------------------------------------------------- logs */
+
+static void
+reopen(struct master *master, unsigned which, const char *path,
+    enum command what)
+{
+	struct tine_server *server = master->server;
+	const char byte = (char)what;
+	int fd;
+
+	if (server->open_log == NULL || path == NULL ||
+	    server->log_fds[which] <= STDERR_FILENO)
+		return;
+	fd = server->open_log(path);
+	if (fd < 0) {
+		server_log(server, TINE_LOG_ERROR, "%s; the old file is kept",
+		    tine_error());
+		return;
+	}
+	(void)dup3(fd, server->log_fds[which], O_CLOEXEC);
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		if (master->slots[i].control != -1)
+			(void)descriptor_pass(master->slots[i].control, &byte,
+			    1, &fd, 1);
+	}
+	descriptor_close(fd);
+}
+
+void
+reload_logs(struct master *master)
+{
+	const struct settings *settings = &master->server->settings;
+
+	reopen(master, 0, settings->log, COMMAND_LOG);
+	reopen(master, 1, settings->error_log, COMMAND_ERROR_LOG);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the rooms of the master share: its own table of workers, and what it
+ * is doing.  Only this table is believed when a process is signalled or
+ * forked; the scoreboard is for reading.
+ */
+#ifndef PREFORK_SUPERVISE_H
+#define PREFORK_SUPERVISE_H
+
+#include <sys/types.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../server/server.h"
+#include "notify.h"
+#include "worker.h"
+
+enum slot_state {
+	SLOT_EMPTY, SLOT_STARTING, SLOT_SERVING,
+	SLOT_LEAVING,	/* its connections go to other workers */
+	SLOT_ENDING	/* it has been told to end, or is being killed */
+};
+
+/* What the master knows of one worker. */
+struct slot {
+	enum slot_state	 state;
+	pid_t		 pid;
+	int		 control;	/* our end of its socket */
+	unsigned	 generation;
+	bool		 wants_leave;	/* it asked to be replaced */
+	bool		 is_stuck;	/* its handler was, so it is ended */
+	bool		 is_late;	/* it is killed for its time */
+	bool		 is_stray;	/* outlived SIGKILL, and was logged */
+	uint64_t	 forked;	/* ms */
+	uint64_t	 abort_at;	/* ms: SIGABRT, 0: never */
+	uint64_t	 kill_at;	/* ms: SIGKILL, 0: never */
+};
+
+enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING };
+
+/* How far a reload is; see reload.c. */
+enum reload { RELOAD_NONE, RELOAD_TRIAL, RELOAD_ROLLS };
+
+struct master {
+	struct tine_server	*server;
+	void			(*ready)(struct tine_server *);
+	struct notify		 notify;
+	struct slot		*slots;
+	unsigned		 slot_count;
+	struct pollfd		*fds;		/* of wait_for_news() */
+	struct slot		**who;		/* whose fds they are */
+	unsigned		 wanted;	/* workers */
+	unsigned		 least, most;	/* bounds of that */
+	enum phase		 phase;
+	uint64_t		 started;	/* ms */
+	uint64_t		 turned;	/* ms: of the last turn */
+	unsigned		 interrupts;	/* SIGINTs seen */
+	bool			 is_over;	/* stop, but forget nothing */
+	int			 signals;	/* signalfd */
+	sigset_t		 mask_before;
+	int			 tty;		/* standard input was one */
+
+	/* Deaths and forks. */
+	unsigned		 useless;	/* deaths in a row */
+	uint64_t		 fork_after;	/* ms: not before */
+	unsigned		 fork_pause;	/* ms */
+	bool			 is_fork_failing;
+	uint64_t		 fork_second;	/* ms: when that was begun */
+	unsigned		 forks;		/* in it */
+	int			 first_status;	/* exit status of a bad start */
+	int			 status;	/* the master's own, at the end */
+
+	/* Elastic. */
+	uint64_t		 sized;		/* ms: of the last look */
+	unsigned		 step;		/* workers to add, doubled */
+	uint64_t		 spare_since;	/* ms: too many idle, 0 */
+	uint64_t		 full_since;	/* ms: last seen full */
+	bool			 is_most_logged;
+
+	/* Reload and upgrade. */
+	enum reload		 reload;
+	bool			 reload_wanted;
+	unsigned		 generation, last_generation;
+	struct generation	*before;	/* what to go back to */
+	uint64_t		 reload_since;	/* ms */
+	bool			 is_upgraded;	/* the trial is of a new image */
+	struct upgrade		*upgrade;
+	bool			 upgrade_wanted;
+};
+
+/* --- workers.c */
+
+int	workers_open(struct master *master);
+void	workers_close(struct master *master);
+unsigned workers_count(const struct master *master, enum slot_state from,
+	    enum slot_state to);
+
+/* Whether a worker is to be replaced: it is old, or asked for it. */
+bool	workers_is_retiring(const struct master *master,
+	    const struct slot *slot);
+
+/* Forks what is missing, and lets go of what is too much. */
+void	workers_balance(struct master *master);
+
+/* Takes the statuses of those that died. */
+void	workers_reap(struct master *master);
+
+/* Ends those whose time is over. */
+void	workers_end_late(struct master *master);
+void	workers_end_stuck(struct master *master);
+
+/* Tells a worker; LEAVE needs others that take its connections. */
+void	workers_tell(const struct slot *slot, enum command what);
+void	workers_leave(struct master *master, struct slot *slot);
+
+/* Looks at the load, and moves wanted between its bounds. */
+void	workers_resize(struct master *master);
+
+/* The earliest time, ms, at which there is something to do; 0: none. */
+uint64_t workers_due(const struct master *master);
+
+/* Whether the start has failed or is complete. */
+void	workers_judge_start(struct master *master);
+
+/* --- master.c */
+
+void	master_title(const struct master *master);
+void	master_stop(struct master *master, bool quick);
+
+/* --- reload.c */
+
+/* Begins a reload if one is wanted and can be begun. */
+void	reload_turn(struct master *master);
+
+/* A worker of this generation was ready, or died before. */
+void	reload_ready(struct master *master, const struct slot *slot);
+void	reload_failed(struct master *master, const char *why);
+
+/* Reopens the logs, here and in the workers. */
+void	reload_logs(struct master *master);
+
+/* --- upgrade.c */
+
+/* Begins an upgrade if one is wanted, and goes on with it. */
+void	upgrade_turn(struct master *master);
+
+/* The process that tries the new program has ended.  False: not that one. */
+bool	upgrade_reaped(struct master *master, pid_t pid, int status);
+
+/* Takes up the state of the image before this one, if there is one. */
+int	upgrade_take_up(struct master *master);
+
+/* The new image is no good: the old one takes over again. */
+void	upgrade_back(struct master *master, const char *why);
+void	upgrade_done(struct master *master);
+
+#endif

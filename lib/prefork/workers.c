@@ -1,0 +1,838 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The master's table of workers: who is forked, who leaves, who died and
+ * what of.
+ */
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/date.h"
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "../base/text.h"
+#include "supervise.h"
+
+#define STUCK_GRACE	1000	/* ms from SIGABRT to SIGKILL */
+#define CORE_GRACE	10000	/* ms when it is in its crash path */
+#define STRAY		5000	/* ms after SIGKILL: it cannot be killed */
+#define CRASHES_FREE	4	/* useless deaths in a row without a pause */
+#define PAUSE_FIRST	250	/* ms, doubled with each further one */
+#define PAUSE_LONGEST	30000
+#define USELESS_AGE	60000	/* ms: a worker that lived longer was of use */
+#define PROVEN_AGE	5000	/* ms: it lives, so all may be tried again */
+#define PROVEN_LOOK	200	/* ms between two looks at it */
+#define FORK_PAUSE	100	/* ms after a fork that failed; doubled */
+#define FORK_LONGEST	5000
+#define FORKS_A_SECOND	100
+#define SIZE_LOOK	1000	/* ms between two looks at the load */
+#define SPARE_STAYS	10000	/* ms that too many may be idle */
+#define QUIET		60000	/* ms without a full worker: down to N */
+#define STEP_MOST	32
+
+static struct worker_line *
+line_of(const struct master *master, const struct slot *slot)
+{
+	return &master->server->board->lines[slot - master->slots];
+}
+
+unsigned
+workers_count(const struct master *master, enum slot_state from,
+    enum slot_state to)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < master->slot_count; i++)
+		count += master->slots[i].state >= from &&
+		    master->slots[i].state <= to;
+	return count;
+}
+
+bool
+workers_is_retiring(const struct master *master, const struct slot *slot)
+{
+	return slot->generation != master->generation || slot->wants_leave;
+}
+
+void
+workers_tell(const struct slot *slot, enum command what)
+{
+	const char byte = (char)what;
+
+	if (slot->control != -1)
+		(void)send(slot->control, &byte, 1,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void
+workers_leave(struct master *master, struct slot *slot)
+{
+	const unsigned grace = master->server->settings.graceful_timeout;
+
+	workers_tell(slot, COMMAND_LEAVE);
+	slot->state = SLOT_LEAVING;
+	if (grace != 0)
+		slot->abort_at = clock_ms() + grace;
+}
+
+/* ----------------------------------------------------------------- forking */
+
+static noreturn void
+become_worker(struct master *master, unsigned index, int control)
+{
+	/* A sibling's control socket held open would hide our death from it. */
+	for (unsigned i = 0; i < master->slot_count; i++)
+		descriptor_close(master->slots[i].control);
+	descriptor_close(master->signals);
+	notify_close(&master->notify);
+	descriptor_close(master->server->pidfile_fd);
+	worker_main(master->server, index, control);
+}
+
+static void
+fork_failed(struct master *master)
+{
+	const uint64_t now = clock_ms();
+
+	if (!master->is_fork_failing)
+		server_log(master->server, TINE_LOG_ERROR,
+		    "cannot fork a worker: %s; trying again",
+		    strerror(errno));
+	master->is_fork_failing = true;
+	master->fork_pause = master->fork_pause == 0 ? FORK_PAUSE
+	    : master->fork_pause * 2;
+	if (master->fork_pause > FORK_LONGEST)
+		master->fork_pause = FORK_LONGEST;
+	master->fork_after = now + master->fork_pause;
+}
+
+static void
+fork_worked(struct master *master)
+{
+	if (master->is_fork_failing)
+		server_log(master->server, TINE_LOG_INFO,
+		    "workers can be forked again");
+	master->is_fork_failing = false;
+	master->fork_pause = 0;
+}
+
+/* False when a pause is due: a server must not fork without end. */
+static bool
+may_fork(struct master *master)
+{
+	const uint64_t now = clock_ms();
+
+	if (now - master->fork_second >= 1000) {
+		master->fork_second = now;
+		master->forks = 0;
+	}
+	if (++master->forks <= FORKS_A_SECOND)
+		return true;
+	master->fork_after = master->fork_second + 1000;
+	return false;
+}
+
+static bool
+fork_worker(struct master *master, unsigned index)
+{
+	struct slot *slot = &master->slots[index];
+	struct worker_line *line = line_of(master, slot);
+	int pair[2];
+	pid_t pid;
+
+	if (!may_fork(master))
+		return false;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
+		fork_failed(master);
+		return false;
+	}
+	memset(line, 0, sizeof(*line));
+	worker_line_state(line, WORKER_STARTING, clock_ms());
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		descriptor_close(pair[0]);
+		become_worker(master, index, pair[1]);
+	}
+	descriptor_close(pair[1]);
+	if (pid == -1) {
+		descriptor_close(pair[0]);
+		worker_line_state(line, WORKER_EMPTY, clock_ms());
+		fork_failed(master);
+		return false;
+	}
+	fork_worked(master);
+	*slot = (struct slot){
+		.state = SLOT_STARTING, .pid = pid, .control = pair[0],
+		.generation = master->generation, .forked = clock_ms()
+	};
+	if (master->server->settings.start_timeout != 0)
+		slot->kill_at = slot->forked +
+		    master->server->settings.start_timeout;
+	return true;
+}
+
+/* ----------------------------------------------------------------- balance */
+
+/* How many there are, by what is to become of them. */
+struct census {
+	unsigned	starting, fresh, retiring;
+};
+
+static struct census
+take_census(const struct master *master)
+{
+	struct census census = { 0, 0, 0 };
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		const struct slot *slot = &master->slots[i];
+
+		if (slot->state == SLOT_STARTING)
+			census.starting++;
+		else if (slot->state == SLOT_SERVING &&
+		    workers_is_retiring(master, slot))
+			census.retiring++;
+		else if (slot->state == SLOT_SERVING)
+			census.fresh++;
+	}
+	return census;
+}
+
+/* Whether a worker that was tried in a crash loop has shown that it works. */
+static bool
+is_proven(const struct master *master)
+{
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		const struct slot *slot = &master->slots[i];
+
+		if (slot->state == SLOT_SERVING &&
+		    (atomic_load(&line_of(master, slot)->requests) > 0 ||
+		    clock_ms() - slot->forked >= PROVEN_AGE))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * How many to fork now.  While some are replaced, the new ones come in small
+ * groups, each ready before as many old ones leave; in a crash loop, and in a
+ * reload's trial, one is tried before the others.
+ */
+static unsigned
+missing(struct master *master, const struct census *census)
+{
+	const unsigned there = census->starting + census->fresh;
+	const unsigned alive = there + census->retiring;
+	const unsigned group = master->wanted < 8 ? 1 : master->wanted / 4;
+	unsigned need = there < master->wanted ? master->wanted - there : 0;
+
+	if (alive < master->wanted)
+		return need < master->wanted - alive ? need
+		    : master->wanted - alive;
+	if (census->retiring > 0 && need > 0) {
+		const unsigned most = master->reload == RELOAD_TRIAL ? 1
+		    : group;
+
+		if (census->starting >= most)
+			return 0;
+		if (need > most - census->starting)
+			need = most - census->starting;
+	}
+	return need;
+}
+
+static void
+replenish(struct master *master)
+{
+	const struct census census = take_census(master);
+	unsigned need = missing(master, &census);
+
+	if (need == 0 || clock_ms() < master->fork_after)
+		return;
+	if (master->useless > CRASHES_FREE) {
+		if (is_proven(master))
+			master->useless = 0;
+		else if (census.starting + census.fresh > 0)
+			return;		/* it is being tried */
+		else
+			need = 1;
+	}
+	for (unsigned i = 0; i < master->slot_count && need > 0; i++) {
+		if (master->slots[i].state != SLOT_EMPTY)
+			continue;
+		if (!fork_worker(master, i))
+			return;
+		need--;
+	}
+}
+
+/* The one to let go: one that retires, else the one with the fewest clients. */
+static struct slot *
+dispensable(struct master *master)
+{
+	struct slot *best = NULL;
+	int fewest = 0;
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		struct slot *slot = &master->slots[i];
+		const int count = atomic_load(
+		    &line_of(master, slot)->connections);
+
+		if (slot->state != SLOT_SERVING)
+			continue;
+		if (workers_is_retiring(master, slot))
+			return slot;
+		if (best == NULL || count <= fewest) {
+			best = slot;
+			fewest = count;
+		}
+	}
+	return best;
+}
+
+static void
+release(struct master *master)
+{
+	const struct census census = take_census(master);
+	unsigned serving = census.fresh + census.retiring;
+
+	/* Before the trial is over nobody leaves. */
+	if (master->reload == RELOAD_TRIAL)
+		return;
+	while (serving > master->wanted) {
+		struct slot *slot = dispensable(master);
+
+		if (slot == NULL)
+			return;
+		workers_leave(master, slot);
+		serving--;
+	}
+}
+
+void
+workers_balance(struct master *master)
+{
+	if (master->phase == PHASE_STOPPING)
+		return;
+	replenish(master);
+	release(master);
+}
+
+/* ----------------------------------------------------------------- elastic */
+
+struct load {
+	unsigned	idle, full;
+};
+
+static struct load
+take_load(const struct master *master)
+{
+	struct load load = { 0, 0 };
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		const struct slot *slot = &master->slots[i];
+		const unsigned state = atomic_load(
+		    &line_of(master, slot)->state);
+
+		if (slot->state == SLOT_STARTING)
+			load.idle++;	/* it soon will be */
+		else if (slot->state == SLOT_SERVING)
+			*(state == WORKER_FULL || state == WORKER_BUSY
+			    ? &load.full : &load.idle) += 1;
+	}
+	return load;
+}
+
+static void
+grow(struct master *master)
+{
+	if (master->wanted == master->most) {
+		if (!master->is_most_logged)
+			server_log(master->server, TINE_LOG_WARNING, "all %u "
+			    "workers are busy, and there may be no more "
+			    "(raise --workers=%u-%u)", master->most,
+			    master->least, master->most);
+		master->is_most_logged = true;
+		return;
+	}
+	master->wanted += master->step;
+	if (master->wanted > master->most)
+		master->wanted = master->most;
+	if (master->step < STEP_MOST)
+		master->step *= 2;
+}
+
+static void
+shrink(struct master *master, const struct load *load, uint64_t now)
+{
+	const bool is_quiet = now - master->full_since >= QUIET;
+
+	if (load->idle <= master->server->settings.spare_most && !is_quiet) {
+		master->spare_since = 0;
+		return;
+	}
+	if (master->spare_since == 0)
+		master->spare_since = now;
+	if ((is_quiet || now - master->spare_since >= SPARE_STAYS) &&
+	    master->wanted > master->least)
+		master->wanted--;
+}
+
+void
+workers_resize(struct master *master)
+{
+	const struct settings *settings = &master->server->settings;
+	const uint64_t now = clock_ms();
+	unsigned least = settings->spare_least;
+	struct load load;
+
+	if (master->least == master->most || master->phase != PHASE_SERVING ||
+	    now - master->sized < SIZE_LOOK)
+		return;
+	master->sized = now;
+	load = take_load(master);
+	if (load.full > 0)
+		master->full_since = now;
+	if (least > master->least)
+		least = master->least;
+	if (load.idle < least && master->useless == 0) {
+		master->spare_since = 0;
+		grow(master);
+		return;
+	}
+	master->step = 1;
+	master->is_most_logged = false;
+	shrink(master, &load, now);
+}
+
+/* ------------------------------------------------------------------ deaths */
+
+static void
+describe_death(char *out, size_t size, int status, const struct slot *slot)
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(out, size, "signal %d (%s%s)%s",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)),
+		    WCOREDUMP(status) ? ", core dumped" : "",
+		    WTERMSIG(status) == SIGKILL && !slot->is_late
+		    ? ", not sent by tine: out of memory?" : "");
+	else
+		(void)snprintf(out, size, "exit status %d",
+		    WEXITSTATUS(status));
+}
+
+static void
+log_hand(struct master *master, unsigned index, enum tine_level level,
+    const char *format)
+{
+	const struct scoreboard *board = master->server->board;
+	char client[64], request[256], what[400];
+
+	for (unsigned i = 0; i < board->handlers; i++) {
+		const uint64_t since = handler_line_read(
+		    scoreboard_handler(board, index, i), client, request);
+
+		if (since == 0)
+			continue;
+		(void)snprintf(what, sizeof(what),
+		    "client %s, request \"%s\", for %llu ms", client, request,
+		    (unsigned long long)(clock_ms() - since));
+		server_log(master->server, level, format, index + 1,
+		    what);
+	}
+}
+
+/*
+ * A worker that died told its last client so, but could not write the line
+ * of the request log.
+ */
+static void
+log_last_reply(struct master *master, unsigned index)
+{
+	const struct scoreboard *board = master->server->board;
+	const struct worker_line *line = &board->lines[index];
+	const unsigned slot = (unsigned)atomic_load(&line->crash_slot);
+	const int status = atomic_load(&line->crash_status);
+	char client[64], request[256], text[1280], date[21];
+	size_t n;
+
+	if (status == 0 || slot >= board->handlers ||
+	    master->server->log_fds[0] == -1 || handler_line_read(
+	    scoreboard_handler(board, index, slot), client, request) == 0)
+		return;
+	date_log(date, time(NULL));
+	n = (size_t)snprintf(text, sizeof(text), "%.60s - - [%s] \"", client,
+	    date);
+	n += text_escape_log(text + n, sizeof(text) - n - 16, request,
+	    strlen(request));
+	if (n > sizeof(text) - 16)
+		n = sizeof(text) - 16;
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "\" %d -\n",
+	    status);
+	journal_salvage(master->server->log_fds[0], text, n, (uint32_t)n);
+}
+
+static void
+log_death(struct master *master, unsigned index, int status)
+{
+	const struct slot *slot = &master->slots[index];
+	const struct worker_line *line = line_of(master, slot);
+	const int cut = atomic_load(&line->crash_cut);
+	char how[128];
+
+	describe_death(how, sizeof(how), status, slot);
+	server_log(master->server, TINE_LOG_ERROR, "worker %u (pid %ld) "
+	    "died: %s; it lived %llu ms and served %llu requests", index + 1,
+	    (long)slot->pid, how,
+	    (unsigned long long)(clock_ms() - slot->forked),
+	    (unsigned long long)atomic_load(&line->requests));
+	if (cut > 0)
+		server_log(master->server, TINE_LOG_ERROR, "worker %u could "
+		    "not hand %d connections over", index + 1, cut);
+	log_hand(master, index, TINE_LOG_ERROR, "worker %u was serving %s");
+}
+
+/* What the worker had not written of its logs yet. */
+static void
+salvage(struct master *master, unsigned index)
+{
+	struct scoreboard *board = master->server->board;
+	struct worker_line *line = &board->lines[index];
+
+	for (unsigned which = 0; which < 2; which++) {
+		journal_salvage(master->server->log_fds[which],
+		    scoreboard_journal(board, index, which),
+		    board->journal_size, atomic_load(&line->log_used[which]));
+		atomic_store(&line->log_used[which], 0);
+	}
+	for (unsigned i = 0; i < board->handlers; i++)
+		handler_line_end(scoreboard_handler(board, index, i));
+}
+
+/*
+ * A death is useless if the worker completed no request and was young.  The
+ * first few in a row cost nothing; then the next fork waits longer and
+ * longer, but is never given up.
+ */
+static void
+note_useless(struct master *master, const struct slot *slot)
+{
+	unsigned pause = PAUSE_FIRST;
+
+	if (atomic_load(&line_of(master, slot)->requests) > 0 ||
+	    clock_ms() - slot->forked >= USELESS_AGE || is_proven(master)) {
+		master->useless = 0;
+		return;
+	}
+	if (++master->useless <= CRASHES_FREE)
+		return;
+	for (unsigned i = CRASHES_FREE + 1; i < master->useless &&
+	    pause < PAUSE_LONGEST; i++)
+		pause *= 2;
+	if (pause > PAUSE_LONGEST)
+		pause = PAUSE_LONGEST;
+	master->fork_after = clock_ms() + pause;
+	server_log(master->server, TINE_LOG_WARNING, "%u workers in a row "
+	    "died without having served a request; the next is started in "
+	    "%u.%02u s", master->useless, pause / 1000, pause % 1000 / 10);
+}
+
+static void
+buried(struct master *master, unsigned index, int status)
+{
+	struct slot *slot = &master->slots[index];
+	const bool was_starting = slot->state == SLOT_STARTING;
+	const bool was_told = slot->state >= SLOT_LEAVING && !slot->is_stuck;
+	const bool is_trial = was_starting &&
+	    master->reload == RELOAD_TRIAL &&
+	    slot->generation == master->generation;
+
+	if (!was_told || (WIFSIGNALED(status) && !slot->is_late &&
+	    slot->state == SLOT_LEAVING))
+		log_death(master, index, status);
+	log_last_reply(master, index);
+	salvage(master, index);
+	if (master->server->hooks.worker_died != NULL)
+		master->server->hooks.worker_died(master->server, slot->pid,
+		    status);
+	if (was_starting && master->phase == PHASE_STARTING)
+		master->first_status = WIFEXITED(status)
+		    ? WEXITSTATUS(status) : EX_SOFTWARE;
+	if (!was_told && !is_trial)
+		note_useless(master, slot);
+	descriptor_close(slot->control);
+	*slot = (struct slot){ .control = -1 };
+	worker_line_state(line_of(master, slot), WORKER_EMPTY, clock_ms());
+	atomic_store(&line_of(master, slot)->connections, 0);
+	if (is_trial)
+		reload_failed(master, "the first new worker died");
+}
+
+static struct slot *
+slot_of(struct master *master, pid_t pid)
+{
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		if (master->slots[i].pid == pid &&
+		    master->slots[i].state != SLOT_EMPTY)
+			return &master->slots[i];
+	}
+	return NULL;
+}
+
+/* A hook may have reaped behind our back: the control socket has told. */
+static void
+find_stolen(struct master *master)
+{
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		struct slot *slot = &master->slots[i];
+
+		if (slot->state == SLOT_EMPTY || slot->control != -1 ||
+		    waitpid(slot->pid, NULL, WNOHANG) != -1 ||
+		    errno != ECHILD)
+			continue;
+		server_log(master->server, TINE_LOG_WARNING, "worker %u (pid "
+		    "%ld) was reaped by someone else; its status is unknown",
+		    i + 1, (long)slot->pid);
+		slot->state = SLOT_LEAVING;
+		buried(master, i, 0);
+	}
+}
+
+/*
+ * Only here are children reaped, and a pid is forgotten in the same step: one
+ * that was not reaped cannot belong to another process.
+ */
+void
+workers_reap(struct master *master)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		const struct slot *slot = slot_of(master, pid);
+
+		if (slot != NULL)
+			buried(master, (unsigned)(slot - master->slots),
+			    status);
+		else
+			(void)upgrade_reaped(master, pid, status);
+	}
+	find_stolen(master);
+}
+
+/* -------------------------------------------------------------------- late */
+
+static void
+kill_late(struct master *master, struct slot *slot, uint64_t now)
+{
+	const unsigned index = (unsigned)(slot - master->slots);
+
+	if (slot->is_stray)
+		return;
+	if (slot->kill_at + STRAY <= now && slot->abort_at == UINT64_MAX) {
+		slot->is_stray = true;
+		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
+		    "%ld) cannot be killed", index + 1, (long)slot->pid);
+		return;
+	}
+	if (slot->abort_at == UINT64_MAX)
+		return;
+	log_hand(master, index, TINE_LOG_WARNING,
+	    "worker %u is cut off with %s");
+	slot->is_late = true;
+	slot->abort_at = UINT64_MAX;		/* SIGKILL was sent */
+	(void)kill(slot->pid, SIGKILL);
+}
+
+void
+workers_end_late(struct master *master)
+{
+	const uint64_t now = clock_ms();
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		struct slot *slot = &master->slots[i];
+
+		if (slot->state == SLOT_EMPTY)
+			continue;
+		if (slot->kill_at != 0 && now >= slot->kill_at) {
+			if (atomic_load(&line_of(master, slot)->state) ==
+			    WORKER_CRASHED && now < slot->kill_at +
+			    CORE_GRACE - STUCK_GRACE && slot->is_late)
+				continue;
+			kill_late(master, slot, now);
+		} else if (slot->abort_at != 0 && now >= slot->abort_at) {
+			slot->abort_at = 0;
+			slot->is_late = true;
+			slot->kill_at = now + STUCK_GRACE;
+			log_hand(master, i, TINE_LOG_WARNING,
+			    "worker %u is cut off with %s");
+			(void)kill(slot->pid, SIGABRT);
+		}
+	}
+}
+
+/*
+ * When the handler of a worker in mode single will have had its --timeout, or
+ * 0.  In the other modes the workers look after this themselves.
+ */
+static uint64_t
+stuck_at(const struct master *master, const struct slot *slot, char client[64],
+    char request[256])
+{
+	const struct tine_server *server = master->server;
+	const struct handler_line *line = scoreboard_handler(server->board,
+	    (unsigned)(slot - master->slots), 0);
+	uint64_t since, progress;
+
+	if (server->settings.timeout == 0 ||
+	    server->settings.mode != MODE_SINGLE ||
+	    slot->state != SLOT_SERVING)
+		return 0;
+	since = handler_line_read(line, client, request);
+	progress = atomic_load(&line->progress);
+	if (since == 0)
+		return 0;
+	return (progress > since ? progress : since) +
+	    server->settings.timeout;
+}
+
+/* Its successor is forked in the same turn; see workers_balance(). */
+void
+workers_end_stuck(struct master *master)
+{
+	const uint64_t now = clock_ms();
+	char client[64], request[256];
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		struct slot *slot = &master->slots[i];
+		const uint64_t at = stuck_at(master, slot, client, request);
+
+		if (at == 0 || now < at)
+			continue;
+		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
+		    "%ld) is stuck: client %s, request \"%s\", for over "
+		    "%u.%03u s; it is replaced", i + 1, (long)slot->pid,
+		    client, request, master->server->settings.timeout / 1000,
+		    master->server->settings.timeout % 1000);
+		worker_line_state(line_of(master, slot), WORKER_STUCK, now);
+		slot->state = SLOT_ENDING;
+		slot->is_stuck = slot->is_late = true;
+		slot->kill_at = now + STUCK_GRACE;
+		(void)kill(slot->pid, SIGABRT);
+	}
+}
+
+/* ------------------------------------------------------------------- timing */
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+uint64_t
+workers_due(const struct master *master)
+{
+	const uint64_t now = clock_ms();
+	const struct census census = take_census(master);
+	char client[64], request[256];
+	uint64_t due = 0;
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		const struct slot *slot = &master->slots[i];
+
+		if (slot->state == SLOT_EMPTY)
+			continue;
+		if (!slot->is_stray && slot->abort_at != UINT64_MAX) {
+			due = sooner(due, slot->kill_at);
+			due = sooner(due, slot->abort_at);
+		} else if (!slot->is_stray) {
+			due = sooner(due, slot->kill_at + STRAY);
+		}
+		due = sooner(due, stuck_at(master, slot, client, request));
+	}
+	/* A handler may begin at any time: no later than a fourth of that. */
+	if (master->server->settings.timeout != 0 &&
+	    master->server->settings.mode == MODE_SINGLE &&
+	    master->phase == PHASE_SERVING) {
+		const unsigned look = master->server->settings.timeout / 4;
+
+		due = sooner(due, now + (look > 1000 ? look : 1000));
+	}
+	if (master->phase != PHASE_STOPPING &&
+	    census.starting + census.fresh < master->wanted) {
+		if (master->fork_after > now)
+			due = sooner(due, master->fork_after);
+		else if (master->useless > CRASHES_FREE)
+			due = sooner(due, now + PROVEN_LOOK);
+	}
+	if (master->least != master->most)
+		due = sooner(due, master->sized + SIZE_LOOK);
+	return due;
+}
+
+/* A start that cannot succeed ends the master, with the workers' status. */
+void
+workers_judge_start(struct master *master)
+{
+	const unsigned limit = master->server->settings.start_timeout;
+	const unsigned serving = workers_count(master, SLOT_SERVING,
+	    SLOT_SERVING);
+	const bool is_late = limit != 0 &&
+	    clock_ms() - master->started >= limit;
+
+	if (master->phase != PHASE_STARTING)
+		return;
+	if (serving > 0 && (is_late || serving >= master->wanted)) {
+		master->phase = PHASE_SERVING;
+		master->full_since = clock_ms();
+		master_title(master);
+		notify_send(&master->notify, "READY=1\nSTATUS=%u workers "
+		    "serve\nMAINPID=%ld", serving, (long)getpid());
+		if (master->ready != NULL)
+			master->ready(master->server);
+	} else if (is_late || (master->first_status != 0 && serving == 0 &&
+	    workers_count(master, SLOT_STARTING, SLOT_STARTING) == 0)) {
+		master->status = master->first_status != 0
+		    ? master->first_status : EX_SOFTWARE;
+		(void)failure("no worker became ready (the error log has "
+		    "the reason)");
+		master_stop(master, true);
+	}
+}
+
+/* --------------------------------------------------------- opening, closing */
+
+int
+workers_open(struct master *master)
+{
+	const size_t count = master->slot_count;
+
+	master->slots = calloc(count, sizeof(*master->slots));
+	master->fds = calloc(count + 1, sizeof(*master->fds));
+	master->who = calloc(count + 1, sizeof(struct slot *));
+	if (master->slots == NULL || master->fds == NULL ||
+	    master->who == NULL)
+		return failure("no memory for %u workers", master->wanted);
+	for (size_t i = 0; i < count; i++)
+		master->slots[i].control = -1;
+	return 0;
+}
+
+void
+workers_close(struct master *master)
+{
+	free(master->slots);
+	free(master->fds);
+	free(master->who);
+}

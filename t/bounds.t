@@ -1,0 +1,124 @@
+# Bounds: at n-1 and n a request passes, at n+1 it is refused by the right
+# status, and the server goes on.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(time);
+use Tine::Test;
+
+# A GET whose head has that many bytes, by its fields or by its target.
+sub head_of {
+	my ($size, $where) = @_;
+	my $frame = "GET /hello%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n";
+	my $rest = $size - length(sprintf($frame, "", ""));
+
+	return $where eq "target" ? sprintf($frame, "?" . "x" x ($rest - 1), "")
+	    : sprintf($frame, "", "X: " . "x" x ($rest - 5) . "\r\n");
+}
+
+sub status_of { return reply_of(@_)->{status} }
+
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    args => ["--max-head=2000", "--max-fields=10"]);
+
+	for my $size (1999, 2000) {
+		for my $where ("target", "fields") {
+			is(status_of($server, head_of($size, $where)), 200,
+			    "--max-head: $size bytes, by its $where");
+		}
+	}
+	is(status_of($server, head_of(2001, "fields")), 431,
+	    "one byte more in the fields: 431");
+	is(status_of($server, head_of(3000, "target")), 414,
+	    "a longer request line: 414");
+	for my $count (9, 10, 11) {
+		my $text = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" .
+		    join("", map { "X-$_: y\r\n" } 3 .. $count) . "\r\n";
+		is(status_of($server, $text), $count > 10 ? 431 : 200,
+		    "--max-fields: $count fields");
+	}
+	$server->stop;
+} workers => [1];
+
+# The defaults.
+my $server = start();
+is(status_of($server, head_of(32768, "fields")), 200, "32K of head");
+is(status_of($server, head_of(32769, "fields")), 431, "and no more");
+is(status_of($server, head_of(32768, "target")), 200, "of target too");
+is(status_of($server, head_of(40000, "target")), 414, "and no more");
+is(status_of($server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" .
+    join("", map { "X-$_: y\r\n" } 3 .. $_) . "\r\n"), $_ > 100 ? 431 : 200,
+    "$_ fields") for 99, 100, 101;
+$server->stop;
+
+# More clients than --max-connections wait, and have their turn.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    args => ["--max-connections=10"]);
+	my @clients = map { $server->connection } 1 .. 10;
+
+	$_->send(request("/hello")) for @clients;
+	is(scalar(grep { $_->reply->{status} == 200 } @clients), 10, "ten");
+	my $eleventh = $server->connection;
+	$eleventh->send(request("/hello"));
+	ok($eleventh->is_quiet(0.4), "the eleventh waits");
+	$clients[0]->close;
+	is($eleventh->reply->{status}, 200, "until one leaves");
+	$server->stop;
+} workers => [0, 1];
+
+# Without descriptors the server neither spins nor dies: by its own count of
+# them it takes no more than it can, and where it is told to take more it lets
+# clients go at once.
+for my $mode (@modes) {
+	my $server = start(mode => $mode, workers => 1, nofile => 100);
+	my $worker = ($server->workers_of)[0];
+	my %waiting = map { $_ => $server->connection } 1 .. 150;
+	my @taken;
+
+	# Who is taken first is the kernel's affair.
+	$_->send(request("/hello")) for values %waiting;
+	wait_for { @taken = grep { !$waiting{$_}->is_quiet(0) }
+	    keys %waiting; @taken >= 40 } 5;
+	cmp_ok(scalar @taken, ">=", 40, "$mode: 100 descriptors, " .
+	    @taken . " of 150 clients are taken");
+	my $before = cpu_of($worker);
+	select(undef, undef, undef, 0.7);
+	cmp_ok(cpu_of($worker) - $before, "<", 0.3 * slow(),
+	    "it does not spin while the others wait");
+	my $good = 0;
+	wait_for {
+		for (grep { !$waiting{$_}->is_quiet(0) } keys %waiting) {
+			my $client = delete $waiting{$_};
+			$good++ if $client->reply->{status} == 200;
+			$client->close;
+		}
+		!%waiting;
+	} 10;
+	is($good, 150, "all have their turn when those before them go");
+	$server->stop;
+
+	$server = start(mode => $mode, workers => 1, nofile => 100,
+	    args => ["--max-connections=500"],
+	    quiet => qr/descriptor|Too many open files/);
+	$worker = ($server->workers_of)[0];
+	my @clients = grep { $_ } map { $server->connection } 1 .. 150;
+	$_->send(request("/hello")) for @clients;
+	$before = cpu_of($worker);
+	my @replies = map { $_->reply("GET", 0.02) } @clients;
+	select(undef, undef, undef, 0.5);
+	cmp_ok(cpu_of($worker) - $before, "<", 0.4 * slow(),
+	    "told to take 500: it does not spin");
+	cmp_ok(scalar(grep { $_->{status} == 200 } @replies), ">=", 30,
+	    "those that it could take are served");
+	is(($server->workers_of)[0], $worker, "it lives");
+	$_->close for @clients;
+	is($server->ask("/hello")->{status}, 200, "and serves the next");
+	my $lines = () = $server->err =~ /descriptor|Too many/g;
+	cmp_ok($lines, "<=", 3, "it does not fill the log");
+	$server->stop;
+}
+done_testing;
