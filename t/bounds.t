@@ -53,7 +53,7 @@ is(status_of($server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" .
     "$_ fields") for 99, 100, 101;
 $server->stop;
 
-# More clients than --max-connections wait, and have their turn.
+# At --max-connections an idle one makes room; then there is 503.
 each_mode {
 	my ($mode, $workers) = @_;
 	my $server = start(mode => $mode, workers => $workers,
@@ -64,9 +64,19 @@ each_mode {
 	is(scalar(grep { $_->reply->{status} == 200 } @clients), 10, "ten");
 	my $eleventh = $server->connection;
 	$eleventh->send(request("/hello"));
-	ok($eleventh->is_quiet(0.4), "the eleventh waits");
-	$clients[0]->close;
-	is($eleventh->reply->{status}, 200, "until one leaves");
+	is($eleventh->reply->{status}, 200, "the eleventh is served");
+	is(scalar(grep { $_->is_closed(0.3) } @clients), 1,
+	    "and an idle connection goes for it");
+	$_->send("GET /hello HTTP/1.1\r\nHo") for @clients, $eleventh;
+	my $twelfth = $server->connection;
+	$twelfth->send(request("/hello"));
+	my $reply = $twelfth->reply;
+	is($reply->{status}, 503, "with ten that are not idle: 503");
+	like($reply->{fields}{"retry-after"}, qr/^\d+$/, "Retry-After");
+	ok($twelfth->is_closed, "and the end");
+	$eleventh->send("st: a\r\n\r\n");
+	is($eleventh->reply->{status}, 200, "those that are there go on");
+	$_->close for @clients, $eleventh;
 	$server->stop;
 } workers => [0, 1];
 
@@ -93,12 +103,14 @@ for my $mode (@modes) {
 	wait_for {
 		for (grep { !$waiting{$_}->is_quiet(0) } keys %waiting) {
 			my $client = delete $waiting{$_};
-			$good++ if $client->reply->{status} == 200;
+			my $reply = $client->reply;
+			$good++ if $reply->{status} == 200 ||
+			    $reply->{fields}{"retry-after"};
 			$client->close;
 		}
 		!%waiting;
 	} 10;
-	is($good, 150, "all have their turn when those before them go");
+	is($good, 150, "all are answered when those before them go, or told to come again");
 	$server->stop;
 
 	$server = start(mode => $mode, workers => 1, nofile => 100,

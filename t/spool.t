@@ -6,8 +6,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Tine::Test;
 
-# In mode fork the worker does not hold back a child yet.
-for my $mode (grep { $_ ne "fork" } @modes) {
+for my $mode (@modes) {
 	my $workers = 1;
 	my $server = start(mode => $mode, workers => $workers,
 	    args => ["--reply-memory=64K", "--reply-spool=1M",

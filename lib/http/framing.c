@@ -313,10 +313,13 @@ late(struct exchange *exchange)
 	(void)refuse(http_of(exchange), 408, NULL);
 }
 
-static void
-full(struct exchange *exchange)
+static const char *
+full(const struct loop *loop, size_t *length)
 {
-	(void)refuse(http_of(exchange), 503, NULL);
+	const struct http_class *class = loop->server->handler;
+
+	*length = class->lost[2].length;
+	return class->lost[2].text;
 }
 
 /* ---------------------------------------------------------------- handling */

@@ -29,7 +29,7 @@ struct http_class {
 		char	*text;		/* a whole reply */
 		size_t	 length;
 		size_t	 head;		/* its bytes without the body */
-	}			 lost[2];	/* 500, 504: see lost() */
+	}			 lost[3];	/* 500, 504: lost(); 503: full() */
 };
 
 enum http_phase {

@@ -26,15 +26,16 @@ class_free(void *handler)
 	free((void *)(uintptr_t)class->version);
 	free(class->lost[0].text);
 	free(class->lost[1].text);
+	free(class->lost[2].text);
 	free(class);
 }
 
 static int
 prepare_lost(struct http_class *class)
 {
-	static const int codes[] = { 500, 504 };
+	static const int codes[] = { 500, 504, 503 };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		class->lost[i].text = reply_prepare(class, codes[i],
 		    &class->lost[i].length, &class->lost[i].head);
 		if (class->lost[i].text == NULL)

@@ -891,9 +891,10 @@ reply_prepare(const struct http_class *class, int code, size_t *length,
 		return NULL;
 	n = asprintf(&text, "HTTP/1.%d %d %s\r\nServer: %s\r\n"
 	    "Content-Type: %s\r\nContent-Length: %zu\r\n"
-	    "Connection: close\r\n\r\n%s", class->is_11, code,
+	    "%sConnection: close\r\n\r\n%s", class->is_11, code,
 	    status->phrase, class->version,
-	    class->handler.error_content_type, size, page);
+	    class->handler.error_content_type, size,
+	    code == 503 ? "Retry-After: 10\r\n" : "", page);
 	free(page);
 	if (n == -1)
 		return NULL;

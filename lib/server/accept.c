@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../base/descriptor.h"
@@ -47,8 +48,6 @@ has_room(const struct loop *loop)
 	const uint64_t now = loop_now(loop);
 	uint64_t sum = 0, workers = 0;
 
-	if (loop->table.count >= loop->table.size)
-		return false;
 	if (board->workers == 1)
 		return true;
 	for (unsigned i = 0; i < board->workers; i++) {
@@ -61,6 +60,8 @@ has_room(const struct loop *loop)
 		sum += count > 0 ? (uint64_t)count : 0;
 		workers++;
 	}
+	if (loop->table.count >= loop->table.size)
+		return sum >= workers * loop->table.size;
 	return loop->table.count * workers <= sum + workers;
 }
 
@@ -104,10 +105,6 @@ accept_balance(struct loop *loop)
 	} else if (loop->is_accepting) {
 		rest(loop, PAUSE);
 	} else if (loop_now(loop) >= loop->accept_after) {
-		if (loop->table.count >= loop->table.size) {
-			rest(loop, REST);
-			return;
-		}
 		poll_listeners(loop, true);
 		loop->is_obliged = true;
 	}
@@ -129,8 +126,72 @@ accept_patience(const struct loop *loop)
 /* --------------------------------------------------------------- accepting */
 
 /*
+ * Says that there is no room.  What the client has sent is read first, or the
+ * close would make a reset of it that overtakes the reply.
+ */
+static void
+turn_away(const struct loop *loop, int fd)
+{
+	char waste[4096];
+	size_t length = 0;
+	const char *text = loop->protocol->full(loop, &length);
+
+	if (fd == -1)
+		return;
+	(void)recv(fd, waste, sizeof(waste), MSG_DONTWAIT);
+	if (text != NULL)
+		(void)send(fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)shutdown(fd, SHUT_WR);
+	descriptor_close(fd);
+}
+
+/* The client that has been idle for longest makes room for a new one. */
+static bool
+evict_idle(struct loop *loop)
+{
+	struct connection *conn;
+
+	TAILQ_FOREACH(conn, &loop->lists[CONNECTION_IDLE], entry) {
+		const unsigned before = atomic_fetch_or(&conn->ready,
+		    CONNECTION_OWNED);
+
+		if ((before & CONNECTION_OWNED) != 0)
+			continue;
+		if ((before & POLLER_READ) == 0 && conn->exchange == NULL &&
+		    conn->requests > 0) {
+			drive_end(loop, conn);
+			return true;
+		}
+		atomic_fetch_and(&conn->ready, ~CONNECTION_OWNED);
+	}
+	return false;
+}
+
+/* Whether one address has all the connections that it may have. */
+static bool
+has_enough(const struct loop *loop, const struct connection *conn)
+{
+	const unsigned most = loop->settings->max_per_client;
+	const struct peer *peer = &conn->peer;
+	unsigned count = 0;
+
+	if (most == 0 || peer->family == AF_UNIX)
+		return false;
+	for (uint32_t i = 0; i < loop->table.used; i++) {
+		const struct connection *other = &loop->table.entries[i];
+		const size_t size = peer->family == AF_INET
+		    ? sizeof(peer->host.in) : sizeof(peer->host.in6);
+
+		count += other->state != CONNECTION_FREE && other != conn &&
+		    other->peer.family == peer->family &&
+		    memcmp(&other->peer.host, &peer->host, size) == 0;
+	}
+	return count >= most;
+}
+
+/*
  * No descriptor is left for a client: the reserve is given up to take it and
- * close it, so that it need not wait, and then nobody is taken for a while.
+ * tell it so, and then nobody is taken for a while.
  */
 static void
 shed(struct loop *loop, int listener)
@@ -139,7 +200,7 @@ shed(struct loop *loop, int listener)
 
 	descriptor_close(loop->reserve);
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	descriptor_close(fd);
+	turn_away(loop, fd);
 	loop->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	rest(loop, REST);
 }
@@ -154,11 +215,15 @@ static void
 welcome(struct loop *loop, const struct listener *listener, int fd,
     const struct sockaddr *address)
 {
-	struct connection *conn = connection_new(&loop->table, fd);
+	struct connection *conn;
 	unsigned ready = 0;
 
+	if (loop->table.count >= loop->settings->max_connections)
+		(void)evict_idle(loop);
+	conn = loop->table.count < loop->settings->max_connections
+	    ? connection_new(&loop->table, fd) : NULL;
 	if (conn == NULL) {
-		descriptor_close(fd);
+		turn_away(loop, fd);
 		return;
 	}
 	atomic_store_explicit(&loop->line->connections,
@@ -168,7 +233,9 @@ welcome(struct loop *loop, const struct listener *listener, int fd,
 	peer_set(&conn->peer, address, fd);
 	conn->listener = (uint16_t)(listener - loop->listeners);
 	conn->since = conn->begun = loop_now(loop);
-	if (!is_welcome(loop, &conn->peer)) {
+	if (!is_welcome(loop, &conn->peer) || has_enough(loop, conn)) {
+		if (has_enough(loop, conn))
+			turn_away(loop, dup(fd));
 		drive_end(loop, conn);
 		return;
 	}

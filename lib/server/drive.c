@@ -20,6 +20,9 @@
 /* How many requests that are already there one connection may go on with. */
 #define TURN	16
 
+/* ms between two notes that a handler waits for its client. */
+#define WAIT_LOOK	100
+
 enum next {
 	NEXT_GO,	/* there is more to do */
 	NEXT_WAIT,	/* nothing to do until something comes */
@@ -375,19 +378,29 @@ send_reply(struct loop *loop, struct connection *conn)
 	return end(loop, conn);
 }
 
-/* Waits until the socket takes more; false after the send deadline. */
+/*
+ * Waits until the socket takes more; false after the send deadline.  Such
+ * waiting is the client's doing, so it is no time of the handler's.
+ */
 static bool
-wait_writable(const struct loop *loop, const struct connection *conn)
+wait_writable(struct exchange *exchange)
 {
+	struct loop *loop = exchange->loop;
 	const unsigned limit = loop->settings->send_timeout;
-	struct pollfd wait = { .fd = conn->fd, .events = POLLOUT };
+	const uint64_t begun = clock_ms();
+	struct pollfd wait = {
+		.fd = exchange->conn->fd, .events = POLLOUT
+	};
 	int n;
 
-	do
-		n = poll(&wait, 1, limit == 0 ? -1 : (int)limit);
-	while (n == -1 && errno == EINTR);
-	if (n == 0)
-		errno = ETIMEDOUT;
+	do {
+		handler_progress(loop, exchange->thread);
+		n = poll(&wait, 1, WAIT_LOOK);
+		if (n == 0 && limit != 0 && clock_ms() - begun >= limit) {
+			errno = ETIMEDOUT;
+			return false;
+		}
+	} while (n == 0 || (n == -1 && errno == EINTR));
 	return n == 1;
 }
 
@@ -419,7 +432,7 @@ drive_push(struct exchange *exchange, bool wait)
 		case SENT_PART:
 			if (!wait)
 				return 0;
-			if (!wait_writable(exchange->loop, conn))
+			if (!wait_writable(exchange))
 				return -1;
 			break;
 		}

@@ -119,6 +119,17 @@ hand_out(struct exchange *exchange, enum record kind)
 static int
 push(struct exchange *exchange, bool wait)
 {
+	const struct loop *loop = child.loop;
+	const uint32_t slot = child.packet.request.slot;
+	int trouble = 0;
+
+	if (slot < loop->board->handlers)
+		trouble = atomic_load(&scoreboard_handler(loop->board,
+		    loop->index, slot)->trouble);
+	if (trouble != 0) {		/* the worker has given the client up */
+		errno = trouble;
+		return -1;
+	}
 	return hand_out(exchange, wait ? RECORD_FLUSH : RECORD_BYTES);
 }
 

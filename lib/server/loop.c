@@ -19,11 +19,13 @@
 #include "handover.h"
 #include "listener.h"
 #include "loop.h"
+#include "server.h"
 
 #define LOG_DELAY	100	/* ms that a line of a log may wait */
 #define MOVE_AGAIN	5	/* ms until a hand-over is tried once more */
 #define LAST_TURNS	32	/* of accepting, in a worker that leaves */
 #define SHARED_LOOK	500	/* ms: a listener may have woken one that died */
+#define HELD_LOOK	10	/* ms between two tries to send for children */
 #define TICK		1000	/* ms: the longest wait beside busy threads */
 
 _Thread_local struct thread *thread_self;
@@ -151,6 +153,8 @@ take_returned(struct loop *loop, struct thread *self)
 void
 loop_forget(struct loop *loop, struct connection *conn)
 {
+	if (conn->is_written_off)
+		loop->written_off--;	/* it has come back after all */
 	if (conn->exchange != NULL)
 		loop_exchange_end(loop, conn);
 	if (conn->list != CONNECTION_FREE)
@@ -431,7 +435,7 @@ has_ended(const struct loop *loop)
 	    loop_now(loop) >= loop->accept_until)
 		return true;
 	return loop->end_seen != LOOP_RUNS &&
-	    ((loop->table.count == 0 && !loop->is_emptying) ||
+	    ((loop->table.count == loop->written_off && !loop->is_emptying) ||
 	    loop->end_seen == LOOP_QUITS);
 }
 
@@ -484,6 +488,8 @@ patience(struct loop *loop, int timeout)
 	    loop->settings->mode == MODE_SINGLE &&
 	    atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0))
 		timeout = sooner(timeout, MOVE_AGAIN);
+	if (loop->held > 0)
+		timeout = sooner(timeout, HELD_LOOK);
 	if (loop->board->workers > 1 && loop->end_seen == LOOP_RUNS)
 		timeout = sooner(timeout, SHARED_LOOK);
 	if (loop->accept_until != 0 && loop->accept_limit > 0)
@@ -499,7 +505,8 @@ static void
 tick(struct loop *loop)
 {
 	if (loop->strategy->tick == NULL || !thread_self->leads ||
-	    loop_now(loop) - loop->ticked < TICK / 4)
+	    loop_now(loop) - loop->ticked < (loop->held > 0 ? HELD_LOOK
+	    : TICK / 4))
 		return;
 	loop->ticked = loop_now(loop);
 	loop->strategy->tick(loop);
@@ -571,6 +578,8 @@ loop_lead(struct loop *loop, struct thread *self)
 		    !(self->leads && crash_is_there()))
 			return;
 	}
+	if (loop->written_off > 0 && loop->server->control != -1)
+		server_abandon(loop->server);
 }
 
 void

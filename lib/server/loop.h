@@ -162,6 +162,8 @@ struct loop {
 	struct source		 kick;
 	struct handover		 handover;
 	uint64_t		 ticked;	/* ms: the strategy's last tick */
+	unsigned		 held;		/* children that wait for clients */
+	unsigned		 written_off;	/* connections of lost threads */
 	_Atomic uint64_t	 average;	/* ns: of handlers lately */
 
 	/* Anybody's, atomically. */

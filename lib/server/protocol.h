@@ -51,8 +51,8 @@ struct protocol {
 	 */
 	void		 (*late)(struct exchange *);
 
-	/* The worker has no room: puts a reply into the output. */
-	void		 (*full)(struct exchange *);
+	/* What a client gets for whom the worker has no room; NULL: nothing. */
+	const char	*(*full)(const struct loop *, size_t *length);
 
 	/* The reply has gone, or will not go; after it all is freed. */
 	void		 (*done)(struct exchange *, enum outcome);

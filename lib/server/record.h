@@ -46,6 +46,7 @@ struct child_request {
 	uint32_t	first_length;
 	struct peer	peer;
 	uint64_t	ordinal;
+	uint32_t	slot;		/* of the scoreboard, or SLOT_NONE */
 	bool		is_last;	/* the connection has to end */
 };
 

@@ -25,7 +25,7 @@ struct handler_line {
 	atomic_uint		sequence;	/* odd while text changes */
 	_Atomic uint64_t	since;		/* ms, 0: nothing in hand */
 	_Atomic uint64_t	progress;	/* ms: last byte moved */
-	atomic_uint		waiting;	/* for its client: no timeout */
+	atomic_int		trouble;	/* errno of its client, for a child */
 	char			client[64];
 	char			request[256];
 };

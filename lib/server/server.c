@@ -394,6 +394,16 @@ serve(struct tine_server *server, struct loop *loop)
 	atomic_store(&server->end_wanted, LOOP_RUNS);
 }
 
+noreturn void
+server_abandon(struct tine_server *server)
+{
+	if (server->hooks.worker_exit != NULL)
+		server->hooks.worker_exit(server);
+	journal_flush(&server->requests);
+	journal_flush(&server->errors);
+	_exit(0);
+}
+
 int
 server_work(struct tine_server *server, unsigned index,
     int (*prepare)(struct loop *, void *), void *argument)

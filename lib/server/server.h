@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdnoreturn.h>
 
 #include "../base/arena.h"
 #include "../base/journal.h"
@@ -96,6 +97,9 @@ const char *server_text(struct tine_server *server, const char *text);
 
 /* Removes what the environment says to the master alone. */
 void	server_clean_environment(void);
+
+/* Ends a worker one of whose threads will never end. */
+noreturn void server_abandon(struct tine_server *server);
 
 /* Asks the loop of this process to end; async-signal-safe. */
 void	server_end(struct tine_server *server, enum loop_end how);

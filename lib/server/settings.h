@@ -52,6 +52,7 @@ struct settings {
 	off_t		 reply_spool;		/* of one reply */
 	off_t		 spool_space;		/* of the whole server */
 	unsigned	 max_connections;	/* a worker; 0: by descriptors */
+	unsigned	 max_per_client;	/* a worker; 0: any number */
 
 	const char	*spool_dir;		/* NULL: $TMPDIR or /tmp */
 	bool		 use_poll;		/* poll(2), not epoll(7) */

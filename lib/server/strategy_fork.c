@@ -46,6 +46,9 @@ struct child {
 	uint64_t		 progress;	/* ms */
 	bool			 is_failed;	/* ended without END */
 	bool			 is_late;	/* killed for its --timeout */
+	bool			 is_held;	/* not read: its reply is full */
+	bool			 is_flushing;	/* a part has still to go */
+	bool			 is_dropped;	/* nobody wants the reply */
 	char			 request[256];	/* for the log */
 	char			 client[64];
 };
@@ -156,6 +159,7 @@ send_request(struct loop *loop, const struct child *child,
 	first = length < RECORD_DATA ? length : RECORD_DATA;
 	request.input_length = (uint32_t)length;
 	request.first_length = (uint32_t)first;
+	request.slot = child->slot;
 	request.ordinal = atomic_fetch_add(&loop->ordinals, 1) + 1;
 	request.is_last = loop_is_ending(loop) || loop_is_single_shot(loop);
 	packet[0] = (struct iovec){ &request, sizeof(request) };
@@ -179,6 +183,9 @@ note_busy(struct loop *loop, struct child *child, struct connection *conn)
 	(void)snprintf(child->request, sizeof(child->request), "%s",
 	    loop->protocol->describe(conn->exchange));
 	if (child->slot != SLOT_NONE)
+		atomic_store(&scoreboard_handler(loop->board, loop->index,
+		    child->slot)->trouble, 0);
+	if (child->slot != SLOT_NONE)
 		handler_line_begin(scoreboard_handler(loop->board,
 		    loop->index, child->slot), loop_now(loop), child->client,
 		    child->request);
@@ -192,6 +199,10 @@ static void
 note_free(struct loop *loop, struct child *child)
 {
 	child->conn = NULL;
+	loop->held -= child->is_held || child->is_flushing;
+	if (child->is_held)
+		(void)loop_watch(loop, &child->source);
+	child->is_held = child->is_flushing = child->is_dropped = false;
 	crew_slot_end(loop, child->slot);
 	atomic_fetch_sub(&loop->line->busy, 1);
 	TAILQ_REMOVE(&crew.busy, child, entry);
@@ -334,16 +345,97 @@ reply_lost(struct loop *loop, struct child *child)
 	child_failed(loop, child);
 }
 
+/* ------------------------------------------------ replies larger than a spool */
+
+/* Whether the next record can be kept, or has to wait for the client. */
+static bool
+has_room(const struct child *child)
+{
+	const struct output *output = &child->conn->exchange->output;
+
+	return output->spool.length + (off_t)RECORD_DATA <=
+	    output->spool_limit || output_is_empty(output);
+}
+
+static void
+set_held(struct loop *loop, struct child *child, bool is_held,
+    bool is_flushing)
+{
+	loop->held -= child->is_held || child->is_flushing;
+	if (is_held && !child->is_held)
+		loop_unwatch(loop, &child->source);
+	else if (!is_held && child->is_held)
+		(void)loop_watch(loop, &child->source);
+	child->is_held = is_held;
+	child->is_flushing = is_flushing;
+	loop->held += is_held || is_flushing;
+}
+
+/* The client is gone, or takes nothing: the handler's next write says it. */
+static void
+drop_reply(struct loop *loop, struct child *child, int error)
+{
+	struct exchange *exchange = child->conn->exchange;
+
+	child->is_dropped = true;
+	output_drop(&exchange->output);
+	exchange->is_cut = exchange->is_broken = true;
+	if (child->slot != SLOT_NONE)
+		atomic_store(&scoreboard_handler(loop->board, loop->index,
+		    child->slot)->trouble, error);
+	set_held(loop, child, false, false);
+}
+
+static void
+send_held(struct loop *loop, struct child *child)
+{
+	struct connection *conn = child->conn;
+	struct output *output = &conn->exchange->output;
+	const uint64_t before = output->sent;
+	const enum sent sent = output_send(output, conn->fd);
+
+	/* It waits for its client, which is no fault of the handler's. */
+	child->progress = loop_now(loop);
+	if (output->sent != before)
+		conn->since = loop_now(loop);
+	if (sent == SENT_ALL) {
+		if (output->spool.length > 0)
+			spool_end(&output->spool);
+		set_held(loop, child, false, false);
+	} else if (sent == SENT_FAILED) {
+		drop_reply(loop, child, EPIPE);
+	} else if (loop->settings->send_timeout != 0 &&
+	    loop_now(loop) - conn->since >= loop->settings->send_timeout) {
+		drop_reply(loop, child, ETIMEDOUT);
+	}
+}
+
+static void
+send_all_held(struct loop *loop)
+{
+	struct child *child;
+
+	TAILQ_FOREACH(child, &crew.busy, entry) {
+		if (child->is_held || child->is_flushing)
+			send_held(loop, child);
+	}
+}
+
 /* Whether it is time to send although the reply may yet fail. */
 static void
-send_some(struct loop *loop, struct connection *conn, bool is_flush)
+send_some(struct loop *loop, struct child *child, bool is_flush)
 {
+	struct connection *conn = child->conn;
 	struct output *output = &conn->exchange->output;
 
 	if (is_flush || output->spool.length > 0 || output->sent > 0 ||
 	    output->memory > loop->settings->reply_memory / 2) {
 		drive_arm(conn);	/* how it ends is not known here */
-		(void)output_send(output, conn->fd);
+		if (!child->is_flushing)
+			conn->since = loop_now(loop);
+		set_held(loop, child, false, is_flush ||
+		    child->is_flushing);
+		send_held(loop, child);
 	}
 }
 
@@ -359,11 +451,15 @@ take_record(struct loop *loop, struct child *child,
 	switch ((enum record)record->record) {
 	case RECORD_BYTES:
 	case RECORD_FLUSH:
+		if (child->is_dropped)
+			return true;
 		if (output_append(output, data, record->length) == -1)
 			break;
-		send_some(loop, conn, record->record == RECORD_FLUSH);
+		send_some(loop, child, record->record == RECORD_FLUSH);
 		return true;
 	case RECORD_FILE:
+		if (child->is_dropped)
+			return true;
 		if (*fd == -1 || record->offset < 0 || record->size < 0)
 			break;
 		if (output_append_file(output, *fd, record->offset,
@@ -377,10 +473,14 @@ take_record(struct loop *loop, struct child *child,
 		return true;
 	case RECORD_END:
 		if (record->state_length > sizeof(record->state) ||
-		    output_append(output, data, record->length) == -1)
+		    (!child->is_dropped &&
+		    output_append(output, data, record->length) == -1))
 			break;
 		loop->protocol->restore_outcome(conn->exchange, record->state,
 		    record->state_length);
+		if (child->is_dropped)
+			conn->exchange->is_cut = conn->exchange->is_broken =
+			    true;
 		end_request(loop, child, conn);
 		return false;
 	}
@@ -423,9 +523,15 @@ child_ready(struct loop *loop, struct source *source, unsigned events)
 
 	(void)events;
 	for (int i = 0; there && i < 16; i++) {
-		int fd = -1;
-		const int got = receive_record(child, &record, data, &fd);
+		int fd = -1, got;
 
+		if (child->state == CHILD_BUSY && !child->is_dropped &&
+		    !has_room(child)) {
+			child->conn->since = loop_now(loop);
+			set_held(loop, child, true, child->is_flushing);
+			break;
+		}
+		got = receive_record(child, &record, data, &fd);
 		if (got == 0)
 			break;
 		if (got == -1 && child->state == CHILD_BUSY) {
@@ -613,6 +719,7 @@ end_late(struct loop *loop)
 static void
 tick(struct loop *loop)
 {
+	send_all_held(loop);
 	end_late(loop);
 	if (!thread_self->leads)
 		return;

@@ -7,8 +7,11 @@
  * away before it starts one: the classic leader and followers, whose cost is
  * then small beside the handler's.
  */
+#include <sys/socket.h>
+
 #include "../base/clock.h"
 #include "loop.h"
+#include "server.h"
 
 #define LONG		50000	/* ns: worth a hand-over */
 #define CLIPPED		1000000	/* ns: one very long handler is no trend */
@@ -86,8 +89,64 @@ resume(struct loop *loop)
 		drive(loop, conn);
 }
 
+/*
+ * A handler that neither returns nor moves a byte: its client is told, and
+ * the thread is written off.  The worker is replaced, since what the thread
+ * holds is lost.
+ */
+static void
+write_off(struct loop *loop, struct connection *conn)
+{
+	const struct exchange *exchange = conn->exchange;
+	size_t length = 0;
+	const char *text = loop->protocol->lost(exchange, 504, &length);
+
+	conn->is_written_off = true;
+	loop->written_off++;
+	server_log(loop->server, TINE_LOG_ERROR, "a handler is stuck: its "
+	    "thread is written off, and the worker will be replaced "
+	    "(request \"%.256s\")", loop->protocol->describe(exchange));
+	if (text != NULL)
+		(void)send(conn->fd, text, length,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)shutdown(conn->fd, SHUT_RDWR);
+	atomic_store(&loop->line->is_lame, 1);
+}
+
+static uint64_t
+last_progress(const struct loop *loop, const struct exchange *exchange)
+{
+	const struct thread *thread = exchange->thread;
+	uint64_t progress = 0;
+
+	if (thread != NULL && thread->slot != SLOT_NONE)
+		progress = atomic_load(&scoreboard_handler(loop->board,
+		    loop->index, thread->slot)->progress);
+	return progress > exchange->begun ? progress : exchange->begun;
+}
+
+static void
+tick(struct loop *loop)
+{
+	const unsigned timeout = loop->settings->timeout;
+
+	if (timeout == 0 || loop->settings->workers == 0 ||
+	    atomic_load(&loop->line->busy) == 0)
+		return;
+	for (uint32_t i = 0; i < loop->table.used; i++) {
+		struct connection *conn = &loop->table.entries[i];
+
+		if (conn->state == CONNECTION_HANDLING &&
+		    !conn->is_written_off && conn->exchange != NULL &&
+		    conn->exchange->thread != NULL && loop_now(loop) >=
+		    last_progress(loop, conn->exchange) + timeout)
+			write_off(loop, conn);
+	}
+}
+
 const struct strategy strategy_thread = {
 	.name = "thread",
 	.start = start,
-	.resume = resume
+	.resume = resume,
+	.tick = tick
 };
