@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../server/server.h"
 #include "form_limits.h"
 #include "multipart.h"
 
@@ -41,12 +42,41 @@ fill_length(off_t *length, off_t value)
 		*length = value;
 }
 
+/* What the options say, or NULL outside of a server. */
+static const struct settings *
+settings_of(const struct tine_request *req)
+{
+	return req != NULL && req->server != NULL ? &req->server->settings
+	    : NULL;
+}
+
+static struct tine_form_limits
+defaults_of(const struct tine_request *req)
+{
+	const struct settings *settings = settings_of(req);
+	struct tine_form_limits limits = defaults;
+
+	if (settings == NULL)
+		return limits;
+	limits.fields = settings->form_fields;
+	limits.memory = settings->form_memory;
+	limits.value_memory = settings->form_value_memory;
+	limits.files = settings->form_files;
+	if (settings->form_file > 0)
+		limits.file = settings->form_file;
+	limits.headers = settings->form_headers;
+	limits.boundary = settings->form_boundary;
+	return limits;
+}
+
 static const char *
 default_dir(const struct tine_request *req)
 {
+	const struct settings *settings = settings_of(req);
 	const char *dir = getenv("TMPDIR");
 
-	(void)req;
+	if (settings != NULL && settings->spool_dir != NULL)
+		return settings->spool_dir;
 	return dir != NULL && *dir != '\0' ? dir : "/tmp";
 }
 
@@ -54,17 +84,19 @@ void
 form_limits_fill(struct tine_form_limits *all, const struct tine_request *req,
     const struct tine_form_limits *given, size_t size)
 {
+	const struct tine_form_limits otherwise = defaults_of(req);
+
 	memset(all, 0, sizeof(*all));
 	if (given != NULL)
 		memcpy(all, given, size < sizeof(*all) ? size : sizeof(*all));
-	fill_size(&all->fields, defaults.fields);
-	fill_size(&all->memory, defaults.memory);
-	fill_size(&all->value_memory, defaults.value_memory);
-	fill_size(&all->files, defaults.files);
-	fill_length(&all->file, defaults.file);
-	fill_length(&all->body, defaults.body);
-	fill_size(&all->headers, defaults.headers);
-	fill_size(&all->boundary, defaults.boundary);
+	fill_size(&all->fields, otherwise.fields);
+	fill_size(&all->memory, otherwise.memory);
+	fill_size(&all->value_memory, otherwise.value_memory);
+	fill_size(&all->files, otherwise.files);
+	fill_length(&all->file, otherwise.file);
+	fill_length(&all->body, otherwise.body);
+	fill_size(&all->headers, otherwise.headers);
+	fill_size(&all->boundary, otherwise.boundary);
 	if (all->boundary > MULTIPART_BOUNDARY)
 		all->boundary = MULTIPART_BOUNDARY;
 	if (all->spool_dir == NULL)
@@ -75,8 +107,15 @@ void
 form_limits_space(struct spool_space *space, const struct tine_request *req,
     const struct tine_form_limits *limits, _Atomic int64_t *own)
 {
-	(void)req;
+	const struct settings *settings = settings_of(req);
+
 	space->used = own;
 	space->limit = INT64_MAX;
+	/* A child that dies would never give back what it had counted. */
+	if (settings != NULL && settings->mode != MODE_FORK &&
+	    req->server->board != NULL)
+		space->used = &req->server->board->spooled;
+	if (settings != NULL)
+		space->limit = settings->spool_space;
 	space->dir = limits->spool_dir;
 }

@@ -4,7 +4,7 @@
  * and what is still to be sent.
  *
  * All workers share one SOCK_SEQPACKET pair; whoever has room takes the next
- * message.  Its format is read by other releases of tine: lib/prefork/FORMAT
+ * message.  Its format is read by other releases of tine: lib/prefork/HANDOVER
  * describes it.  Nothing that comes is trusted: lengths are checked, and the
  * bytes of a client are parsed anew as a client's.
  */

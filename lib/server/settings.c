@@ -42,6 +42,12 @@ static const struct settings defaults = {
 	.reply_memory = 256 * KILO,
 	.reply_spool = 1 * GIGA,
 	.spool_space = 10 * GIGA,
+	.form_fields = 1000,
+	.form_memory = 1024 * KILO,
+	.form_value_memory = 64 * KILO,
+	.form_files = 100,
+	.form_headers = 8 * KILO,
+	.form_boundary = 70,
 	.log = "-",
 	.error_log = "-",
 };

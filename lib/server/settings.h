@@ -51,6 +51,10 @@ struct settings {
 	size_t		 reply_memory;
 	off_t		 reply_spool;		/* of one reply */
 	off_t		 spool_space;		/* of the whole server */
+	/* Of a form, where its handler says nothing; see tine_form_limits. */
+	size_t		 form_fields, form_memory, form_value_memory;
+	size_t		 form_files, form_headers, form_boundary;
+	off_t		 form_file;		/* 0: as the body */
 	unsigned	 max_connections;	/* a worker; 0: by descriptors */
 	unsigned	 max_per_client;	/* a worker; 0: any number */
 
