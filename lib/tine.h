@@ -106,14 +106,17 @@ const char *tine_header_nth(const struct tine_request *req, const char *name,
 /*
  * Reads up to size bytes of the body into buffer: Python's rfile.read().
  * Returns the number read, 0 at the end of the body, or -1 with errno EIO
- * (the spool file could not be read).
+ * (the spool file could not be read).  With stream_body it waits for the
+ * client, and errno can also be ETIMEDOUT (--body-timeout), ECONNRESET (the
+ * client is gone), EBADMSG (no chunks) or EFBIG (over --max-body).
  */
 ssize_t	tine_read(struct tine_request *req, void *buffer, size_t size);
 
 /*
  * The whole body as memory, whatever was read of it before, and its length
  * in *length (which may be NULL).  A body that was spooled is mapped.  A NUL
- * follows the last byte.  NULL with errno: ENOMEM, EIO.
+ * follows the last byte.  NULL with errno: ENOMEM, EIO, ENOTSUP with
+ * stream_body.
  */
 const char *tine_body(struct tine_request *req, size_t *length);
 
@@ -622,6 +625,15 @@ struct tine_http_handler {
 	unsigned	 timeout;
 
 	const struct tine_hooks	*hooks;
+
+	/*
+	 * The handler starts at the end of the head, and tine_read() reads
+	 * the body as it comes: content_length is what the client said, -1
+	 * for a chunked body.  100 (Continue) is sent at the first read.  In
+	 * mode fork, whose children have no connection of a client's, the
+	 * body is read before all the same.
+	 */
+	bool		 stream_body;
 };
 
 /*

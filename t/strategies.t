@@ -92,7 +92,7 @@ SKIP: {
 	$server->stop;
 
 	$server = start(mode => "fork", workers => 1,
-	    quiet => qr/child \d+ ended/);
+	    quiet => qr/in a handler|child \d+ ended/);
 	my $keep = $server->connection;
 	for my $how ("how=null", "how=abort", "how=stack", "signal=9") {
 		is($server->ask("/crash?$how")->{status}, 500,

@@ -111,7 +111,7 @@ each_mode {
 	my $may_crash = $mode eq "fork";
 	my $server = start(mode => $mode, workers => $workers,
 	    args => ["--log=none", "--body-memory=20000",
-	    "--reply-memory=50000"], quiet => qr/child \d+ ended/);
+	    "--reply-memory=50000"], quiet => qr/in a handler|worker \d|in a row|child \d+ ended/);
 	my ($count, @wrong, @pipes) = (0);
 
 	for my $seed (1 .. $clients) {

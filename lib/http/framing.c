@@ -35,6 +35,8 @@ begin(struct exchange *exchange)
 	http->body_length = 0;
 	http->body_read = 0;
 	http->cleanups = NULL;
+	http->is_streamed = http->is_invited = false;
+	http->stream_error = 0;
 	head_init(&http->head, settings->max_head, settings->max_fields);
 	reply_init(http);
 }
@@ -260,6 +262,14 @@ choose_body(struct http *http)
 	return FRAMING_BODY;
 }
 
+/* The handler starts now, and reads the body itself. */
+static enum framing
+stream(struct http *http)
+{
+	stream_begin(http);
+	return whole(http, http->head.at);
+}
+
 /*
  * The head is there.  A client that expects 100 is asked for its body only
  * if it has not begun to send it (RFC 9110, section 10.1.1).
@@ -281,10 +291,12 @@ frame_after_head(struct http *http)
 			reply_finish(http);
 			return FRAMING_REPLY;
 		}
+		if (stream_is_wanted(http))
+			return stream(http);
 		if (invite(http) == -1)
 			return FRAMING_END;
 	}
-	return frame_body(http);
+	return stream_is_wanted(http) ? stream(http) : frame_body(http);
 }
 
 static enum framing

@@ -93,6 +93,12 @@ struct http {
 	off_t			 body_length;	/* memory and file */
 	off_t			 body_read;	/* by the handler */
 
+	/* A body that the handler reads as it comes; see stream.c. */
+	bool			 is_streamed;
+	bool			 is_invited;	/* 100 was sent for it */
+	int			 stream_error;	/* errno that stuck */
+	off_t			 stream_left;	/* of a known length */
+
 	struct reply		 reply;
 	struct cleanup		*cleanups;
 	FILE			*rfile, *wfile;
@@ -157,6 +163,13 @@ char	*reply_prepare(const struct http_class *class, int code,
 
 /* Moves staged bytes and those of wfile into the output. */
 void	reply_flush_files(struct http *http);
+
+/* --- stream.c */
+
+bool	stream_is_wanted(const struct http *http);
+void	stream_begin(struct http *http);
+bool	stream_is_done(const struct http *http);
+ssize_t	stream_read(struct http *http, void *buffer, size_t size);
 
 /* --- log.c */
 

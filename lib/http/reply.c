@@ -411,7 +411,9 @@ add_length(struct http *http, off_t length)
 static int
 add_connection(struct http *http)
 {
-	const bool is_close = http->request.close_connection;
+	/* What is left of a body must not be taken for the next request. */
+	const bool is_close = http->request.close_connection ||
+	    (http->is_streamed && !stream_is_done(http));
 
 	if (!http->class->is_11 || http->reply.has_connection)
 		return 0;
@@ -971,6 +973,10 @@ reply_set_close(struct http *http)
 
 	if (loop_is_ending(exchange->loop))
 		http->request.close_connection = true;
+	if (http->is_streamed && !stream_is_done(http)) {
+		http->request.close_connection = true;
+		exchange->is_unread = true;
+	}
 	if (http->request.close_connection)
 		exchange->is_close = true;
 	exchange->ends_by_close = http->reply.framing == REPLY_CLOSE;

@@ -126,7 +126,8 @@ request_build(struct http *http)
 	start[head->line.at + head->line.length] = '\0';
 	req->requestline = start + head->line.at;
 	build_fields(http, start);
-	req->content_length = http->body_length;
+	req->content_length = !http->is_streamed ? http->body_length
+	    : head->is_chunked ? -1 : head->length;
 	req->close_connection = wants_close(http);
 }
 
@@ -215,6 +216,8 @@ tine_read(struct tine_request *req, void *buffer, size_t size)
 	const off_t left = http->body_length - http->body_read;
 	ssize_t n;
 
+	if (http->is_streamed)
+		return stream_read(http, buffer, size);
 	if ((off_t)size > left || size > SSIZE_MAX)
 		size = (size_t)left;
 	if (http->exchange->body.fd == -1) {
@@ -269,6 +272,10 @@ tine_body(struct tine_request *req, size_t *length)
 	struct http *http = http_of_request(req);
 	struct input *input = &http->exchange->input;
 
+	if (http->is_streamed) {
+		errno = ENOTSUP;
+		return NULL;
+	}
 	if (length != NULL)
 		*length = (size_t)http->body_length;
 	if (http->body_length == 0)

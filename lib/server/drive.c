@@ -379,22 +379,18 @@ send_reply(struct loop *loop, struct connection *conn)
 }
 
 /*
- * Waits until the socket takes more; false after the send deadline.  Such
- * waiting is the client's doing, so it is no time of the handler's.
+ * Waits until the socket is ready; false after limit ms.  Such waiting is the
+ * client's doing, so it is no time of the handler's.
  */
 static bool
-wait_writable(struct exchange *exchange)
+wait_for(struct exchange *exchange, short events, unsigned limit)
 {
-	struct loop *loop = exchange->loop;
-	const unsigned limit = loop->settings->send_timeout;
 	const uint64_t begun = clock_ms();
-	struct pollfd wait = {
-		.fd = exchange->conn->fd, .events = POLLOUT
-	};
+	struct pollfd wait = { .fd = exchange->conn->fd, .events = events };
 	int n;
 
 	do {
-		handler_progress(loop, exchange->thread);
+		handler_progress(exchange->loop, exchange->thread);
 		n = poll(&wait, 1, WAIT_LOOK);
 		if (n == 0 && limit != 0 && clock_ms() - begun >= limit) {
 			errno = ETIMEDOUT;
@@ -402,6 +398,32 @@ wait_writable(struct exchange *exchange)
 		}
 	} while (n == 0 || (n == -1 && errno == EINTR));
 	return n == 1;
+}
+
+ssize_t
+drive_pull(struct exchange *exchange, void *data, size_t size, bool look)
+{
+	struct connection *conn = exchange->conn;
+	const unsigned limit = exchange->loop->settings->body_timeout;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(conn->fd, data, size, look ? MSG_PEEK : 0);
+		if (n > 0) {
+			handler_progress(exchange->loop, exchange->thread);
+			/* The poller told of what is now taken, or of more. */
+			atomic_fetch_or(&conn->ready, POLLER_READ);
+			return n;
+		}
+		if (n == 0) {
+			errno = ECONNRESET;
+			return -1;
+		}
+		if (errno == EAGAIN && !wait_for(exchange, POLLIN, limit))
+			return -1;
+		if (errno != EAGAIN && errno != EINTR)
+			return -1;
+	}
 }
 
 int
@@ -432,7 +454,8 @@ drive_push(struct exchange *exchange, bool wait)
 		case SENT_PART:
 			if (!wait)
 				return 0;
-			if (!wait_writable(exchange))
+			if (!wait_for(exchange, POLLOUT,
+			    exchange->loop->settings->send_timeout))
 				return -1;
 			break;
 		}

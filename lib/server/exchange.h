@@ -8,6 +8,8 @@
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +47,12 @@ struct exchange {
 	 * it.  -1 with errno EPIPE or ETIMEDOUT.
 	 */
 	int			(*push)(struct exchange *, bool wait);
+	/*
+	 * Waits for bytes of the client's, and takes size at most; with look
+	 * they stay in the socket.  -1 with errno ECONNRESET or ETIMEDOUT.
+	 */
+	ssize_t			(*pull)(struct exchange *, void *, size_t size,
+				    bool look);
 	bool			 is_close;	/* no request after this one */
 	bool			 is_broken;	/* a cut must show as a reset */
 	bool			 is_unread;	/* the client may still send */

@@ -280,6 +280,8 @@ void	drive_arm(struct connection *conn);
 
 /* What a handler calls to have its output sent: see exchange.h. */
 int	drive_push(struct exchange *exchange, bool wait);
+ssize_t	drive_pull(struct exchange *exchange, void *data, size_t size,
+	    bool look);
 
 /* Ends conn without a word, or so that a cut reply shows. */
 void	drive_end(struct loop *loop, struct connection *conn);

@@ -477,6 +477,7 @@ handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 	conn->exchange->ordinal = self->ordinal;
 	conn->exchange->begun = loop_now(loop);
 	conn->exchange->push = drive_push;
+	conn->exchange->pull = drive_pull;
 	loop->protocol->handle(conn->exchange);
 	self->exchange = NULL;
 	crew_slot_end(loop, self->slot);
