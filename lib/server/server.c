@@ -261,6 +261,12 @@ bound_connections(struct settings *settings)
 	}
 	room = limit.rlim_cur - limit.rlim_cur / 8;
 	room = room > 32 ? room - 24 : 8;
+	/* A child has a socket, and a descriptor of its process. */
+	if (settings->mode == MODE_FORK) {
+		if (settings->max_children > room / 4)
+			settings->max_children = (unsigned)(room / 4);
+		room -= (rlim_t)settings->max_children * 2;
+	}
 	if (room > CONNECTIONS_MOST)
 		room = CONNECTIONS_MOST;
 	if (settings->max_connections == 0 ||

@@ -674,6 +674,11 @@ hear(struct loop *loop, struct source *source, unsigned events)
 	    &count);
 	if (n == -1 && errno == EAGAIN)
 		return;
+	if (n == -1 && errno == EMSGSIZE) {
+		/* No room for its descriptors: it ends, another is asked for. */
+		fork_failed(loop, EMFILE);
+		return;
+	}
 	if (n != (ssize_t)sizeof(news)) {
 		forker_gone(loop);
 		return;
