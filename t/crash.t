@@ -66,6 +66,8 @@ for my $mode (@modes) {
 	sleep 0.5;
 	for my $how ("how=null", "how=stack", "how=abort", "signal=8",
 	    "signal=4", "signal=7", "how=exit") {
+		# At exit(3) LeakSanitizer counts what other threads still use.
+		next if $how eq "how=exit" && $mode eq "thread" && slow() > 1;
 		my $reply = $server->ask("/crash?$how", seconds => 10);
 		is($reply->{status}, 500, "$mode, $how: 500");
 		like($reply->{fields}{connection}, qr/close/, "and the end");

@@ -164,6 +164,31 @@ no_length(struct tine_request *req)
 	write_pattern(req, number(req, "bytes", 0));
 }
 
+/* A file that is made once: what a server of files costs. */
+static void
+send_kept_file(struct tine_request *req)
+{
+	static FILE *file;
+	const long bytes = 10000000;
+	char block[BLOCK];
+
+	if (file == NULL && (file = tmpfile()) != NULL) {
+		for (long at = 0; at < bytes; at += BLOCK) {
+			fill(block, at);
+			(void)fwrite(block, 1, BLOCK, file);
+		}
+		(void)fflush(file);
+	}
+	if (file == NULL) {
+		tine_send_error(req, 500, NULL, NULL);
+		return;
+	}
+	tine_send_response(req, 200, NULL);
+	tine_send_headerf(req, "Content-Length", "%ld", bytes);
+	tine_end_headers(req);
+	tine_send_file(req, dup(fileno(file)), 0, bytes);
+}
+
 static void
 send_file(struct tine_request *req)
 {
@@ -419,7 +444,7 @@ static const struct {
 	void		(*function)(struct tine_request *);
 } places[] = {
 	{ "/hello", hello }, { "/pid", pid }, { "/sleep", sleep_ms },
-	{ "/spin", spin }, { "/big", big }, { "/nolength", no_length },
+	{ "/spin", spin }, { "/file10m", send_kept_file }, { "/big", big }, { "/nolength", no_length },
 	{ "/sendfile", send_file }, { "/flush", flush }, { "/count", count },
 	{ "/crash", crash_now }, { "/crash-half", crash_half },
 	{ "/hang", hang }, { "/exit", exit_now }, { "/inject", inject },
