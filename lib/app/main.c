@@ -29,7 +29,7 @@
 
 extern char **environ;
 
-static struct tine_server *serving;
+static struct tine_server *volatile serving;	/* by serve_alone() */
 static volatile sig_atomic_t interrupts;
 
 /* -------------------------------------------------------------------- logs */
@@ -167,7 +167,9 @@ stop(int sig)
 		give_up(sig);
 	if (sig == SIGINT)
 		(void)alarm(1);
-	server_end(serving, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
+	/* It may come when all is over. */
+	if (serving != NULL)
+		server_end(serving, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
 	errno = saved;
 }
 
@@ -204,6 +206,7 @@ serve_alone(struct tine_server *server)
 	say_where(server);
 	if (tine_serve_forever(server) == -1)
 		status = EX_SOFTWARE;
+	serving = NULL;
 	if (interrupts > 0)
 		(void)fputs(farewell, stdout);
 	return status;
