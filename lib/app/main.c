@@ -201,8 +201,10 @@ serve_alone(struct tine_server *server)
 		status = server->load(server);
 	if (status == EX_OK && privileges_drop(server) == -1)
 		status = EX_NOPERM;
-	if (status != EX_OK)
+	if (status != EX_OK) {
+		serving = NULL;
 		return status;
+	}
 	say_where(server);
 	if (tine_serve_forever(server) == -1)
 		status = EX_SOFTWARE;
