@@ -353,12 +353,10 @@ hold(struct loop *loop, struct thread *self)
 static void
 end_connections(struct loop *loop, struct thread *self)
 {
-	atomic_store(&crash.is_there, true);
 	if (hold(loop, self)) {
 		crash_finish(loop);
 		return;
 	}
-	loop_kick(loop);
 	while (!atomic_load(&crash.is_finished)) {
 		pause_ms(1);
 		if (hold(loop, NULL)) {
@@ -423,8 +421,21 @@ farewell(int sig, const siginfo_t *info)
 	worker_line_state(loop->line, WORKER_CRASHED, clock_ms());
 	if (victim != NULL)
 		lose(loop, victim, stuck ? 504 : 500);
+	/* From now on nothing new is begun here. */
+	atomic_store(&crash.is_there, true);
+	loop_kick(loop);
 	report(victim, sig, info);
 	end_connections(loop, self);
+}
+
+/* Another thread is here already, and ends the process: one farewell will do. */
+static void
+wait_for_end(struct thread *self)
+{
+	if (!crash.is_child && self != NULL && self->exchange != NULL)
+		lose(crash.loop, self, 500);
+	for (;;)
+		(void)pause();
 }
 
 static void
@@ -436,8 +447,8 @@ crashed(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	if (atomic_exchange(&crash.is_taken, 1) != 0) {
-		while (atomic_load(&crash.taker) != thread_self)
-			(void)pause();	/* one farewell is enough */
+		if (atomic_load(&crash.taker) != thread_self)
+			wait_for_end(thread_self);
 		die(sig);
 		return;
 	}
@@ -451,9 +462,13 @@ static void
 left(void)
 {
 	if (crash.loop == NULL || getpid() != crash.pid ||
-	    thread_self == NULL || thread_self->exchange == NULL ||
-	    atomic_exchange(&crash.is_taken, 1) != 0)
+	    thread_self == NULL || thread_self->exchange == NULL)
 		return;
+	if (atomic_exchange(&crash.is_taken, 1) != 0) {
+		if (atomic_load(&crash.taker) != thread_self)
+			wait_for_end(thread_self);
+		return;
+	}
 	atomic_store(&crash.taker, thread_self);
 	farewell(0, NULL);
 }

@@ -638,23 +638,39 @@ is_taking(const struct loop *loop)
 	    (int)loop->settings->max_threads;
 }
 
-static void
-arrived(struct loop *loop, struct source *source, unsigned events)
+/* False when there was none, or it is for others. */
+static bool
+take(struct loop *loop)
 {
 	struct arrival arrival = { .fd_count = 3 + PIECES };
 	ssize_t n;
 
-	(void)events;
-	if (!is_taking(loop))
-		return;
-	n = descriptor_receive_now(source->fd, loop->handover.packet,
+	if (loop->handover.source.fd == -1 || !is_taking(loop))
+		return false;
+	n = descriptor_receive_now(loop->handover.source.fd, loop->handover.packet,
 	    sizeof(loop->handover.packet), arrival.fds, &arrival.fd_count);
 	if (n == -1)
-		return;			/* another worker was quicker */
+		return false;		/* another worker was quicker */
 	if (arrival.fd_count > 0 &&
 	    open_arrival(&arrival, loop->handover.packet, (size_t)n))
 		(void)settle_in(loop, &arrival);
 	close_arrival(&arrival);
+	return true;
+}
+
+static void
+arrived(struct loop *loop, struct source *source, unsigned events)
+{
+	(void)source;
+	(void)events;
+	(void)take(loop);
+}
+
+bool
+handover_take_last(struct loop *loop)
+{
+	return loop->end_seen == LOOP_DRAINS && thread_self->leads &&
+	    take(loop);
 }
 
 void

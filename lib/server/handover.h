@@ -29,6 +29,12 @@ void	handover_open(struct loop *loop, const int pair[2]);
 void	handover_balance(struct loop *loop);
 
 /*
+ * Before a worker ends in a stop: what is still on its way between workers
+ * would be lost with the last of them.  Whether there was something.
+ */
+bool	handover_take_last(struct loop *loop);
+
+/*
  * Gives conn, which is owned and in a state that can move, to another worker.
  * False: it is the caller's as before.  Leader only.
  */

@@ -568,7 +568,7 @@ void
 loop_lead(struct loop *loop, struct thread *self)
 {
 	set_now(loop);
-	while (!has_ended(loop)) {
+	while (!has_ended(loop) || handover_take_last(loop)) {
 		if (crash_is_there()) {
 			crash_finish(loop);
 			for (;;)	/* the process ends soon */
