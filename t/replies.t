@@ -4,17 +4,6 @@ use warnings;
 use Test::More;
 use Tine::Test;
 
-sub is_pattern {
-	my ($body, $bytes) = @_;
-
-	return 0 unless defined $body && length $body == $bytes;
-	for (my $at = 0; $at + 4096 <= $bytes; $at += 4096) {
-		return 0 unless substr($body, $at, 16) eq
-		    sprintf("%015d ", $at);
-	}
-	return 1;
-}
-
 each_mode {
 	my ($mode, $workers) = @_;
 	my $server = start(mode => $mode, workers => $workers,

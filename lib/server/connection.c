@@ -10,9 +10,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "../base/text.h"
 #include "connection.h"
+
+/*
+ * The table is no memory of malloc's, so LeakSanitizer would not see what it
+ * points to when a handler ends the process in the middle of everything.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define KNOWN(memory, size)	__lsan_register_root_region(memory, size)
+#define FORGOTTEN(memory, size)	__lsan_unregister_root_region(memory, size)
+#else
+#define KNOWN(memory, size)
+#define FORGOTTEN(memory, size)
+#endif
 
 int
 connection_table_open(struct connection_table *table, uint32_t size)
@@ -29,15 +44,19 @@ connection_table_open(struct connection_table *table, uint32_t size)
 	table->entries = memory;
 	table->size = size;
 	TAILQ_INIT(&table->free);
+	KNOWN(table->entries, size * sizeof(struct connection));
 	return 0;
 }
 
 void
 connection_table_close(struct connection_table *table)
 {
-	if (table->entries != NULL)
+	if (table->entries != NULL) {
+		FORGOTTEN(table->entries,
+		    table->size * sizeof(struct connection));
 		(void)munmap(table->entries,
 		    table->size * sizeof(struct connection));
+	}
 	table->entries = NULL;
 }
 

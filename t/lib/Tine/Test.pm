@@ -17,7 +17,7 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(@modes @workers each_mode start wait_for source build slow
     program request slurp children alive reply_of tail_of run_command
-    cpu_of threads_of descriptors_of);
+    cpu_of threads_of descriptors_of is_pattern);
 
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
@@ -93,6 +93,18 @@ sub children {
 sub cpu_of {
 	my @fields = split / /, slurp("/proc/$_[0]/stat") =~ s/^.*\) //sr;
 	return ($fields[11] + $fields[12]) / POSIX::sysconf(&POSIX::_SC_CLK_TCK);
+}
+
+# Whether a body is what t/target.c writes, so many bytes of it.
+sub is_pattern {
+	my ($body, $bytes) = @_;
+
+	return 0 unless defined $body && length $body == $bytes;
+	for (my $at = 0; $at + 4096 <= $bytes; $at += 4096) {
+		return 0 unless substr($body, $at, 16) eq
+		    sprintf("%015d ", $at);
+	}
+	return 1;
 }
 
 sub threads_of { return scalar(() = glob("/proc/$_[0]/task/*")) }
