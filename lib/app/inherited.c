@@ -2,8 +2,6 @@
 /*
  * See inherited.h.
  */
-#include <sys/socket.h>
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,24 +19,13 @@
 static int passed[MOST];	/* -1: taken */
 static int passed_count;
 
-static bool
-is_listening(int fd)
-{
-	int on = 0;
-	socklen_t length = sizeof(on);
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &length) == 0 &&
-	    on != 0;
-}
-
 static void
 address_of(int fd, char *text, size_t size)
 {
-	struct endpoint endpoint = { .inherited = -1 };
+	struct endpoint endpoint;
 
 	*text = '\0';
-	endpoint.length = sizeof(endpoint.address.storage);
-	if (getsockname(fd, &endpoint.address.any, &endpoint.length) == 0)
+	if (endpoint_of_socket(&endpoint, fd) == 0)
 		endpoint_format(&endpoint.address.any, endpoint.length, text,
 		    size);
 }
@@ -47,13 +34,11 @@ address_of(int fd, char *text, size_t size)
 static int
 adopt(const char *asked, bool *is_ours)
 {
-	const int fd = upgrade_listener(asked);
+	const int fd = upgrade_listener(asked, is_ours);
 	char text[128];
 
-	if (fd != -1) {
-		*is_ours = strncmp(asked, "fd:", 3) != 0;
+	if (fd != -1)
 		return fd;
-	}
 	for (int i = 0; i < passed_count; i++) {
 		const int found = passed[i];
 
@@ -89,7 +74,7 @@ inherited_read(struct tine_server *server)
 	for (int i = 0; i < passed_count; i++) {
 		passed[i] = FIRST + i;
 		(void)fcntl(passed[i], F_SETFD, FD_CLOEXEC);
-		if (!is_listening(passed[i])) {
+		if (!listener_is_listening(passed[i])) {
 			(void)failure("LISTEN_FDS: descriptor %d is not a "
 			    "listening socket", passed[i]);
 			return EX_CONFIG;

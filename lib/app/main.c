@@ -17,6 +17,7 @@
 #include <bsd/stdlib.h>
 #include <bsd/unistd.h>
 
+#include "../base/clock.h"
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../prefork/master.h"
@@ -99,14 +100,12 @@ bind_status(void)
 static int
 bind_patiently(struct tine_server *server, const char *address)
 {
-	const struct timespec pause = { 0, 200 * 1000 * 1000 };
-
 	for (int i = 0; i < 10; i++) {
 		if (tine_server_bind(server, address) == 0)
 			return 0;
 		if (errno != EADDRINUSE)
 			return -1;
-		(void)nanosleep(&pause, NULL);
+		clock_pause(200);
 	}
 	return tine_server_bind(server, address);
 }
@@ -195,7 +194,7 @@ serve_alone(struct tine_server *server)
 	(void)sigaction(SIGCHLD, &action, NULL);
 	(void)sigemptyset(&mask);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (privileges_try(server) == -1)
+	if (privileges_try() == -1)
 		status = EX_NOPERM;
 	else if (server->load != NULL)
 		status = server->load(server);
@@ -536,6 +535,13 @@ remember(struct tine_server *server, int argc, char *argv[])
 	free(dir);
 }
 
+static void
+say_why(void)
+{
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "%s: %s\n", getprogname(), tine_error());
+}
+
 int
 main_run(struct tine_server *server, int argc, char *argv[],
     const char *operand_name, int (*prepare)(struct tine_server *,
@@ -546,8 +552,7 @@ main_run(struct tine_server *server, int argc, char *argv[],
 	open_standard();
 	if (server == NULL) {
 		setproctitle_init(argc, argv, environ);
-		(void)fprintf(stderr, "%s: %s\n", getprogname(),
-		    tine_error());
+		say_why();
 		return EX_OSERR;
 	}
 	remember(server, argc, argv);
@@ -555,11 +560,8 @@ main_run(struct tine_server *server, int argc, char *argv[],
 	status = run(server, argc, argv, operand_name, prepare);
 	if (status != EX_OK && server->argv != NULL)
 		upgrade_give_up(tine_error(), server->argv);
-	if (status != EX_OK) {
-		(void)fflush(stdout);
-		(void)fprintf(stderr, "%s: %s\n", getprogname(),
-		    tine_error());
-	}
+	if (status != EX_OK)
+		say_why();
 	daemon_tell(status);
 	free(server->argv);
 	tine_server_free(server);

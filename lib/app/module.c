@@ -15,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../http/http_server.h"
@@ -73,13 +74,16 @@ static int
 copy_file(int to, int from)
 {
 	char buffer[65536];
+	off_t at = 0;
 	ssize_t n;
 
 	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1 || write(to, buffer, (size_t)n) != n)
+		if (n == -1 ||
+		    descriptor_write(to, buffer, (size_t)n, at) == -1)
 			return -1;
+		at += n;
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@
 enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
 	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
-	KIND_WHOLE, KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
+	KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
 	KIND_HELP, KIND_VERSION
 };
 
@@ -89,19 +89,19 @@ static const struct option_row rows[] = {
 	    "body of a request (1G)" },
 	{ "body-memory", "SIZE", KIND_MEMORY, AT(body_memory), 0, 1 << 30,
 	    "body kept in memory; longer ones go to a file (64K)" },
-	{ "form-fields", "N", KIND_WHOLE, AT(form_fields), 1, 10000000,
+	{ "form-fields", "N", KIND_NUMBER, AT(form_fields), 1, 10000000,
 	    "fields of a form (1000)" },
 	{ "form-memory", "SIZE", KIND_MEMORY, AT(form_memory), 1024, 1 << 30,
 	    "names and values of a form kept in memory (1M)" },
 	{ "form-value-memory", "SIZE", KIND_MEMORY, AT(form_value_memory), 1,
 	    1 << 30, "a longer value of a form goes to a file (64K)" },
-	{ "form-files", "N", KIND_WHOLE, AT(form_files), 1, 100000,
+	{ "form-files", "N", KIND_NUMBER, AT(form_files), 1, 100000,
 	    "files of a form, and values that long (100)" },
 	{ "form-file", "SIZE", KIND_SIZE, AT(form_file), 0, 0,
 	    "one file of a form (0: as the body)" },
 	{ "form-headers", "SIZE", KIND_MEMORY, AT(form_headers), 64, 1 << 20,
 	    "header bytes of a part of a form (8K)" },
-	{ "form-boundary", "N", KIND_WHOLE, AT(form_boundary), 1, 200,
+	{ "form-boundary", "N", KIND_NUMBER, AT(form_boundary), 1, 200,
 	    "length of a form's boundary (70)" },
 	{ "reply-memory", "SIZE", KIND_MEMORY, AT(reply_memory), 0, 1 << 30,
 	    "reply kept in memory until its client takes it (256K)" },
@@ -275,16 +275,14 @@ set_workers(const struct option_row *row, const char *value,
 }
 
 static int
-set_umask(const struct option_row *row, const char *value,
-    struct settings *settings)
+set_umask(const struct option_row *row, const char *value, int *place)
 {
 	char *end;
 	const unsigned long mask = strtoul(value, &end, 8);
 
 	if (*value < '0' || *value > '7' || *end != '\0' || mask > 0777)
 		return refuse(row, value, "is no mode (octal, as in 022)");
-	settings->umask = (unsigned)mask;
-	settings->has_umask = true;
+	*place = (int)mask;
 	return 0;
 }
 
@@ -338,7 +336,6 @@ set(struct tine_server *server, const struct option_row *row,
     const char *value)
 {
 	void *place = (char *)&server->settings + row->offset;
-	unsigned number;
 	off_t size;
 
 	switch (row->kind) {
@@ -366,17 +363,12 @@ set(struct tine_server *server, const struct option_row *row,
 		return set_text(server, value, place);
 	case KIND_POLLER:
 		return set_poller(row, value, place);
-	case KIND_WHOLE:
-		if (set_number(row, value, &number) == -1)
-			return -1;
-		*(size_t *)place = number;
-		return 0;
 	case KIND_RANGE:
 		return set_range(row, value, place);
 	case KIND_SPARE:
 		return set_spare(row, value, place);
 	case KIND_UMASK:
-		return set_umask(row, value, &server->settings);
+		return set_umask(row, value, place);
 	case KIND_SWITCH:
 		return set_switch(row, value, place);
 	case KIND_FLAG:

@@ -23,4 +23,12 @@ clock_ms(void)
 	return clock_ns() / 1000000;
 }
 
+static inline void
+clock_pause(long ms)
+{
+	const struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&pause, NULL);
+}
+
 #endif

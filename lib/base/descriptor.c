@@ -57,6 +57,25 @@ descriptor_temporary(const char *dir)
 	return fd;
 }
 
+int
+descriptor_write(int fd, const void *data, size_t length, off_t at)
+{
+	const char *next = data;
+
+	while (length > 0) {
+		const ssize_t n = pwrite(fd, next, length, at);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		next += n;
+		at += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
 union control {
 	struct cmsghdr	header;
 	char		room[CMSG_SPACE(DESCRIPTOR_PASSED * sizeof(int))];

@@ -20,6 +20,9 @@ int	descriptor_nonblocking(int fd, bool on);
 /* An unlinked file in dir, read and write.  -1 with errno. */
 int	descriptor_temporary(const char *dir);
 
+/* Writes all of data at that place.  Returns 0, or -1 with errno. */
+int	descriptor_write(int fd, const void *data, size_t length, off_t at);
+
 /*
  * Sends a message with descriptors over a Unix socket; borrows them.  Returns
  * 0, or -1 with errno.

@@ -280,3 +280,10 @@ endpoint_copy_port(struct endpoint *to, const struct endpoint *from)
 	if (port != NULL && mine != NULL && *mine == 0)
 		*mine = *port;
 }
+
+int
+endpoint_of_socket(struct endpoint *endpoint, int fd)
+{
+	endpoint->length = sizeof(endpoint->address.storage);
+	return getsockname(fd, &endpoint->address.any, &endpoint->length);
+}

@@ -36,6 +36,9 @@ struct endpoint {
 int	endpoint_parse(const char *text, struct endpoint *list, size_t size,
 	    size_t *count);
 
+/* The address that a socket is bound to.  Returns -1 with errno. */
+int	endpoint_of_socket(struct endpoint *endpoint, int fd);
+
 /* The same form back: "127.0.0.1:8080", "[::1]:8080", "unix:/run/x". */
 void	endpoint_format(const struct sockaddr *address, socklen_t length,
 	    char *out, size_t size);

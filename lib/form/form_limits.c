@@ -2,26 +2,11 @@
 /*
  * See form_limits.h.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../server/server.h"
 #include "form_limits.h"
 #include "multipart.h"
-
-#define KILO	((size_t)1024)
-#define MEGA	(KILO * KILO)
-
-static const struct tine_form_limits defaults = {
-	.fields = 1000,
-	.memory = 1 * MEGA,
-	.value_memory = 64 * KILO,
-	.files = 100,
-	.file = INT64_MAX,
-	.body = INT64_MAX,
-	.headers = 8 * KILO,
-	.boundary = 70
-};
 
 /* Sums with a size below do not overflow. */
 static const size_t most = SIZE_MAX / 4;
@@ -51,40 +36,33 @@ settings_of(const struct tine_request *req)
 }
 
 static struct tine_form_limits
-defaults_of(const struct tine_request *req)
+defaults_of(const struct settings *settings)
 {
-	const struct settings *settings = settings_of(req);
-	struct tine_form_limits limits = defaults;
+	struct settings own;
 
-	if (settings == NULL)
-		return limits;
-	limits.fields = settings->form_fields;
-	limits.memory = settings->form_memory;
-	limits.value_memory = settings->form_value_memory;
-	limits.files = settings->form_files;
-	if (settings->form_file > 0)
-		limits.file = settings->form_file;
-	limits.headers = settings->form_headers;
-	limits.boundary = settings->form_boundary;
-	return limits;
-}
-
-static const char *
-default_dir(const struct tine_request *req)
-{
-	const struct settings *settings = settings_of(req);
-	const char *dir = getenv("TMPDIR");
-
-	if (settings != NULL && settings->spool_dir != NULL)
-		return settings->spool_dir;
-	return dir != NULL && *dir != '\0' ? dir : "/tmp";
+	if (settings == NULL) {
+		settings_default(&own);
+		settings = &own;
+	}
+	return (struct tine_form_limits){
+		.fields = settings->form_fields,
+		.memory = settings->form_memory,
+		.value_memory = settings->form_value_memory,
+		.files = settings->form_files,
+		.file = settings->form_file > 0 ? settings->form_file
+		    : INT64_MAX,
+		.body = INT64_MAX,
+		.headers = settings->form_headers,
+		.boundary = settings->form_boundary,
+		.spool_dir = settings_spool_dir(settings)
+	};
 }
 
 void
 form_limits_fill(struct tine_form_limits *all, const struct tine_request *req,
     const struct tine_form_limits *given, size_t size)
 {
-	const struct tine_form_limits otherwise = defaults_of(req);
+	const struct tine_form_limits otherwise = defaults_of(settings_of(req));
 
 	memset(all, 0, sizeof(*all));
 	if (given != NULL)
@@ -100,7 +78,7 @@ form_limits_fill(struct tine_form_limits *all, const struct tine_request *req,
 	if (all->boundary > MULTIPART_BOUNDARY)
 		all->boundary = MULTIPART_BOUNDARY;
 	if (all->spool_dir == NULL)
-		all->spool_dir = default_dir(req);
+		all->spool_dir = otherwise.spool_dir;
 }
 
 void

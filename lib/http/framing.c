@@ -217,8 +217,8 @@ is_invited(struct http *http)
 	return ask(&http->request);
 }
 
-static int
-invite(struct http *http)
+int
+framing_invite(struct http *http)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -278,25 +278,25 @@ static enum framing
 frame_after_head(struct http *http)
 {
 	const struct head *head = &http->head;
+	bool expects;
 
 	if (!head->is_chunked && head->length == 0)
 		return whole(http, http->body_end = head->at);
 	if (choose_body(http) != FRAMING_BODY)
 		return FRAMING_REPLY;
-	if (head->has_expect && http->class->is_11 &&
-	    there(http) == head->at) {
-		if (!is_invited(http)) {
-			http->exchange->is_unread = true;
-			http->request.close_connection = true;
-			reply_finish(http);
-			return FRAMING_REPLY;
-		}
-		if (stream_is_wanted(http))
-			return stream(http);
-		if (invite(http) == -1)
-			return FRAMING_END;
+	expects = head->has_expect && http->class->is_11 &&
+	    there(http) == head->at;
+	if (expects && !is_invited(http)) {
+		http->exchange->is_unread = true;
+		http->request.close_connection = true;
+		reply_finish(http);
+		return FRAMING_REPLY;
 	}
-	return stream_is_wanted(http) ? stream(http) : frame_body(http);
+	if (stream_is_wanted(http))
+		return stream(http);
+	if (expects && framing_invite(http) == -1)
+		return FRAMING_END;
+	return frame_body(http);
 }
 
 static enum framing

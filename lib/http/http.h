@@ -164,11 +164,17 @@ char	*reply_prepare(const struct http_class *class, int code,
 /* Moves staged bytes and those of wfile into the output. */
 void	reply_flush_files(struct http *http);
 
+/* --- framing.c */
+
+/* Puts 100 (Continue) into the output.  Returns -1 with errno. */
+int	framing_invite(struct http *http);
+
 /* --- stream.c */
 
 bool	stream_is_wanted(const struct http *http);
 void	stream_begin(struct http *http);
-bool	stream_is_done(const struct http *http);
+/* Whether the handler has left some of a body that it reads itself. */
+bool	stream_has_rest(const struct http *http);
 ssize_t	stream_read(struct http *http, void *buffer, size_t size);
 
 /* --- log.c */

@@ -413,7 +413,7 @@ add_connection(struct http *http)
 {
 	/* What is left of a body must not be taken for the next request. */
 	const bool is_close = http->request.close_connection ||
-	    (http->is_streamed && !stream_is_done(http));
+	    stream_has_rest(http);
 
 	if (!http->class->is_11 || http->reply.has_connection)
 		return 0;
@@ -973,7 +973,7 @@ reply_set_close(struct http *http)
 
 	if (loop_is_ending(exchange->loop))
 		http->request.close_connection = true;
-	if (http->is_streamed && !stream_is_done(http)) {
+	if (stream_has_rest(http)) {
 		http->request.close_connection = true;
 		exchange->is_unread = true;
 	}

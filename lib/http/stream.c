@@ -30,18 +30,23 @@ stream_begin(struct http *http)
 	chunked_init(&http->chunked);
 }
 
-bool
-stream_is_done(const struct http *http)
+static bool
+is_done(const struct http *http)
 {
 	return http->head.is_chunked ? http->chunked.is_done != 0
 	    : http->stream_left == 0;
+}
+
+bool
+stream_has_rest(const struct http *http)
+{
+	return http->is_streamed && !is_done(http);
 }
 
 /* A client that waits to be asked is, when its body is wanted. */
 static int
 invite(struct http *http)
 {
-	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct exchange *exchange = http->exchange;
 	const struct input *input = &exchange->input;
 
@@ -51,7 +56,7 @@ invite(struct http *http)
 	    http->reply.code != 0)
 		return 0;
 	http->is_invited = true;
-	if (output_append(&exchange->output, text, sizeof(text) - 1) == -1 ||
+	if (framing_invite(http) == -1 ||
 	    exchange->push(exchange, true) == -1)
 		return -1;
 	/* It is no part of the reply: a crash may still be answered. */
@@ -104,7 +109,7 @@ read_input(struct http *http, char *buffer, size_t size)
 	http->request_end += (size_t)used;
 	http->body_end = http->request_end;
 	/* Sizes of chunks are no data: there may be more behind them. */
-	return made > 0 || stream_is_done(http) ? (ssize_t)made
+	return made > 0 || is_done(http) ? (ssize_t)made
 	    : read_input(http, buffer, size);
 }
 
@@ -128,7 +133,7 @@ read_chunked(struct http *http, char *buffer, size_t size)
 		if (exchange->pull(exchange, raw, (size_t)used, false) !=
 		    used)
 			return -1;
-	} while (made == 0 && !stream_is_done(http));
+	} while (made == 0 && !is_done(http));
 	return (ssize_t)made;
 }
 
@@ -154,7 +159,7 @@ stream_read(struct http *http, void *buffer, size_t size)
 		errno = http->stream_error;
 		return -1;
 	}
-	if (stream_is_done(http) || size == 0)
+	if (is_done(http) || size == 0)
 		return 0;
 	if (size > INT_MAX)
 		size = INT_MAX;
@@ -163,7 +168,7 @@ stream_read(struct http *http, void *buffer, size_t size)
 	if (invite(http) == -1)
 		return -1;
 	n = read_input(http, buffer, size);
-	if (n == 0 && !stream_is_done(http))
+	if (n == 0 && !is_done(http))
 		n = http->head.is_chunked ? read_chunked(http, buffer, size)
 		    : read_length(http, buffer, size);
 	if (n == -1)

@@ -28,7 +28,6 @@
 
 #define QUICK_GRACE	1000	/* ms that handlers have in a quick stop */
 #define LATE		1000	/* ms: the master itself was held up */
-#define EXTEND		5000	/* ms between two requests for more time */
 
 static const int caught[] = {
 	SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU,
@@ -120,7 +119,7 @@ master_stop(struct master *master, bool quick)
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		struct slot *slot = &master->slots[i];
 
-		if (slot->state == SLOT_EMPTY)
+		if (slot->state == SLOT_EMPTY || slot->was_killed)
 			continue;
 		slot->abort_at = 0;
 		/* One that is not ready has nothing to finish. */
@@ -140,7 +139,8 @@ static void
 kill_all(struct master *master)
 {
 	for (unsigned i = 0; i < master->slot_count; i++) {
-		if (master->slots[i].state != SLOT_EMPTY)
+		if (master->slots[i].state != SLOT_EMPTY &&
+		    !master->slots[i].was_killed)
 			master->slots[i].kill_at = clock_ms();
 	}
 }
@@ -181,7 +181,7 @@ has_hung_up(const struct master *master)
 {
 	struct pollfd look = { .fd = STDIN_FILENO };
 
-	return master->tty && poll(&look, 1, 0) == 1 &&
+	return master->has_terminal && poll(&look, 1, 0) == 1 &&
 	    (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
@@ -327,13 +327,9 @@ is_over(const struct master *master)
  * by: the workers have their say first.
  */
 static bool
-was_held_up(struct master *master, uint64_t slept_until)
+was_held_up(uint64_t slept_until)
 {
-	const uint64_t now = clock_ms();
-	const bool is_late = slept_until != 0 && now > slept_until + LATE;
-
-	master->turned = now;
-	return is_late;
+	return slept_until != 0 && clock_ms() > slept_until + LATE;
 }
 
 static void
@@ -347,8 +343,7 @@ supervise(struct master *master)
 		workers_balance(master);
 		pause = idle_time(master);
 		wait_for_news(master);
-		late = was_held_up(master, pause >= 0
-		    ? now + (uint64_t)pause : 0);
+		late = was_held_up(pause >= 0 ? now + (uint64_t)pause : 0);
 		workers_reap(master);
 		workers_judge_start(master);
 		if (late && poll(NULL, 0, LATE) == 0)
@@ -386,7 +381,7 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 		    ? settings->workers_most : settings->workers,
 		.started = clock_ms(), .step = 1,
 		.generation = 1, .last_generation = 1,
-		.tty = isatty(STDIN_FILENO)
+		.has_terminal = isatty(STDIN_FILENO) == 1
 	};
 
 	/* Room for TTIN, and for a generation beside another. */

@@ -91,9 +91,8 @@ privileges_find(struct tine_server *server)
 }
 
 int
-privileges_try(const struct tine_server *server)
+privileges_try(void)
 {
-	(void)server;
 	if (!identity.is_wanted || geteuid() != 0)
 		return 0;
 	if (setegid(identity.group) == -1 || seteuid(identity.user) == -1)
@@ -139,7 +138,7 @@ privileges_drop(const struct tine_server *server)
 	    (seteuid(0) == -1 || setegid(0) == -1))
 		return failure("cannot become root again: %s",
 		    strerror(errno));
-	if (settings->has_umask)
+	if (settings->umask != -1)
 		(void)umask((mode_t)settings->umask);
 	if (enter_root(settings->chroot) == -1 || become_user() == -1)
 		return -1;

@@ -18,7 +18,7 @@ int	privileges_find(struct tine_server *server);
  * it, and then drops the rest for ever.  Both return -1 with errno and the
  * text of tine_error().
  */
-int	privileges_try(const struct tine_server *server);
+int	privileges_try(void);
 int	privileges_drop(const struct tine_server *server);
 
 #endif

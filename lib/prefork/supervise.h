@@ -33,10 +33,12 @@ struct slot {
 	bool		 wants_leave;	/* it asked to be replaced */
 	bool		 is_stuck;	/* its handler was, so it is ended */
 	bool		 is_late;	/* it is killed for its time */
-	bool		 is_stray;	/* outlived SIGKILL, and was logged */
+	bool		 was_killed;	/* SIGKILL was sent */
+	bool		 has_core_time;	/* it has more, to write a core file */
 	uint64_t	 forked;	/* ms */
 	uint64_t	 abort_at;	/* ms: SIGABRT, 0: never */
-	uint64_t	 kill_at;	/* ms: SIGKILL, 0: never */
+	uint64_t	 kill_at;	/* ms: SIGKILL, or a complaint after it;
+					   0: never */
 };
 
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING };
@@ -56,12 +58,10 @@ struct master {
 	unsigned		 least, most;	/* bounds of that */
 	enum phase		 phase;
 	uint64_t		 started;	/* ms */
-	uint64_t		 turned;	/* ms: of the last turn */
 	unsigned		 interrupts;	/* SIGINTs seen */
-	bool			 is_over;	/* stop, but forget nothing */
 	int			 signals;	/* signalfd */
 	sigset_t		 mask_before;
-	int			 tty;		/* standard input was one */
+	bool			 has_terminal;	/* as standard input */
 
 	/* Deaths and forks. */
 	unsigned		 useless;	/* deaths in a row */
@@ -98,10 +98,6 @@ void	workers_close(struct master *master);
 unsigned workers_count(const struct master *master, enum slot_state from,
 	    enum slot_state to);
 
-/* Whether a worker is to be replaced: it is old, or asked for it. */
-bool	workers_is_retiring(const struct master *master,
-	    const struct slot *slot);
-
 /* Forks what is missing, and lets go of what is too much. */
 void	workers_balance(struct master *master);
 
@@ -112,9 +108,7 @@ void	workers_reap(struct master *master);
 void	workers_end_late(struct master *master);
 void	workers_end_stuck(struct master *master);
 
-/* Tells a worker; LEAVE needs others that take its connections. */
 void	workers_tell(const struct slot *slot, enum command what);
-void	workers_leave(struct master *master, struct slot *slot);
 
 /* Looks at the load, and moves wanted between its bounds. */
 void	workers_resize(struct master *master);

@@ -41,7 +41,6 @@ struct state {
 	int32_t		pidfile;
 	int32_t		program;	/* of the image before, open; -1 */
 	int32_t		master;		/* the process id */
-	uint32_t	wanted;
 	char		why[256];	/* why it gave up */
 };
 
@@ -184,7 +183,7 @@ upgrade_is_there(void)
 }
 
 int
-upgrade_listener(const char *text)
+upgrade_listener(const char *text, bool *is_ours)
 {
 	for (uint32_t i = 0; legacy.is_there &&
 	    i < legacy.state.listener_count; i++) {
@@ -195,6 +194,7 @@ upgrade_listener(const char *text)
 		if (fd == -1 || strcmp(listener->text, text) != 0)
 			continue;
 		listener->fd = -1;
+		*is_ours = listener->is_inherited == 0;
 		return fd;
 	}
 	return -1;
@@ -272,12 +272,6 @@ upgrade_done(struct master *master)
 
 /* ------------------------------------------------------------- the old image */
 
-static int
-write_all(int fd, const void *data, size_t size)
-{
-	return write(fd, data, size) == (ssize_t)size ? 0 : -1;
-}
-
 static void
 note_worker(struct state_worker *worker, const struct slot *slot)
 {
@@ -288,13 +282,6 @@ note_worker(struct state_worker *worker, const struct slot *slot)
 	};
 }
 
-/* A new worker that is not ready is of no use to the next image. */
-static bool
-is_passed_on(const struct slot *slot)
-{
-	return slot->state != SLOT_EMPTY;
-}
-
 /* A memfd with the state, whose descriptors outlive exec; -1. */
 static int
 write_state(const struct master *master, int program, const char *back)
@@ -302,28 +289,31 @@ write_state(const struct master *master, int program, const char *back)
 	const struct tine_server *server = master->server;
 	struct state state = {
 		.magic = MAGIC, .format = FORMAT, .size = sizeof(state),
+		.worker_count = workers_count(master, SLOT_STARTING,
+		    SLOT_ENDING),
 		.listener_count = (uint32_t)server->listener_count,
 		.handover = { server->handover[0], server->handover[1] },
 		.pidfile = server->pidfile_fd,
 		.program = program, .master = getpid(),
-		.wanted = master->wanted, .is_back = back != NULL
+		.is_back = back != NULL
 	};
 	const int fd = memfd_create("tine state", 0);
-	int result = 0;
+	off_t at = sizeof(state);
+	int result;
 
-	for (unsigned i = 0; i < master->slot_count; i++)
-		state.worker_count += is_passed_on(&master->slots[i]);
 	if (back != NULL)
 		(void)snprintf(state.why, sizeof(state.why), "%s", back);
-	result = fd == -1 ? -1 : write_all(fd, &state, sizeof(state));
+	result = fd == -1 ? -1 : descriptor_write(fd, &state, sizeof(state),
+	    0);
 	for (unsigned i = 0; result == 0 && i < master->slot_count; i++) {
 		struct state_worker worker;
 
-		if (!is_passed_on(&master->slots[i]))
+		if (master->slots[i].state == SLOT_EMPTY)
 			continue;
 		note_worker(&worker, &master->slots[i]);
 		keep(worker.control, true);
-		result = write_all(fd, &worker, sizeof(worker));
+		result = descriptor_write(fd, &worker, sizeof(worker), at);
+		at += (off_t)sizeof(worker);
 	}
 	for (size_t i = 0; result == 0 && i < server->listener_count; i++) {
 		struct state_listener listener = {
@@ -334,7 +324,9 @@ write_state(const struct master *master, int program, const char *back)
 		(void)snprintf(listener.text, sizeof(listener.text), "%s",
 		    server->listeners[i].asked);
 		keep(listener.fd, true);
-		result = write_all(fd, &listener, sizeof(listener));
+		result = descriptor_write(fd, &listener, sizeof(listener),
+		    at);
+		at += (off_t)sizeof(listener);
 	}
 	keep(state.handover[0], true);
 	keep(state.handover[1], true);

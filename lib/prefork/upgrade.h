@@ -15,8 +15,11 @@
 int	upgrade_begin(void);
 bool	upgrade_is_there(void);
 
-/* Its listener for an address as it was asked for, once; or -1. */
-int	upgrade_listener(const char *text);
+/*
+ * Its listener for an address as it was asked for, once; or -1.  One that a
+ * service manager passed to it is not ours.
+ */
+int	upgrade_listener(const char *text, bool *is_ours);
 
 /* Its pidfile, locked; or -1. */
 int	upgrade_pidfile(void);

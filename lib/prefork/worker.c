@@ -192,15 +192,15 @@ has_enough(struct tine_server *server)
 	static uint64_t limit, looked;
 	const struct worker_line *line = &server->board->lines[server->index];
 	const size_t memory = server->settings.max_memory;
-	const uint64_t now = clock_ms();
+	uint64_t now;
 
 	if (limit == 0)
 		limit = draw_limit(&server->settings);
 	if (atomic_load(&line->is_lame) != 0 ||
 	    atomic_load(&line->requests) >= limit)
 		return true;
-	if (memory == 0 || now - looked < MEMORY_LOOK ||
-	    atomic_load(&line->requests) == 0)
+	if (memory == 0 || atomic_load(&line->requests) == 0 ||
+	    (now = clock_ms()) - looked < MEMORY_LOOK)
 		return false;
 	looked = now;
 	return resident() > memory;
@@ -233,6 +233,15 @@ begin(struct loop *loop, void *argument)
 	return 0;
 }
 
+/* It may have died before that was asked for. */
+static void
+die_with(pid_t master)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != master)
+		_exit(EX_OK);
+}
+
 noreturn void
 worker_main(struct tine_server *server, unsigned index, int fd)
 {
@@ -247,20 +256,16 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	server->is_program = true;
 	set_signals();
 	setproctitle("worker %u", index + 1);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != control.master)
-		_exit(EX_OK);
+	die_with(control.master);
 	server->turned = recycle;
-	if (privileges_try(server) == -1)
+	if (privileges_try() == -1)
 		status = EX_NOPERM;
 	else if (server->load != NULL)
 		status = server->load(server);
 	if (status == EX_OK && privileges_drop(server) == -1)
 		status = EX_NOPERM;
 	/* A change of user has cleared it. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != control.master)
-		_exit(EX_OK);
+	die_with(control.master);
 	if (status == EX_OK &&
 	    server_work(server, index, begin, &control) == -1)
 		status = EX_SOFTWARE;

@@ -58,8 +58,9 @@ workers_count(const struct master *master, enum slot_state from,
 	return count;
 }
 
-bool
-workers_is_retiring(const struct master *master, const struct slot *slot)
+/* Whether it is to be replaced: it is old, or asked for it. */
+static bool
+is_retiring(const struct master *master, const struct slot *slot)
 {
 	return slot->generation != master->generation || slot->wants_leave;
 }
@@ -74,8 +75,9 @@ workers_tell(const struct slot *slot, enum command what)
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void
-workers_leave(struct master *master, struct slot *slot)
+/* Others take its connections. */
+static void
+leave(struct master *master, struct slot *slot)
 {
 	const unsigned grace = master->server->settings.graceful_timeout;
 
@@ -200,7 +202,7 @@ take_census(const struct master *master)
 		if (slot->state == SLOT_STARTING)
 			census.starting++;
 		else if (slot->state == SLOT_SERVING &&
-		    workers_is_retiring(master, slot))
+		    is_retiring(master, slot))
 			census.retiring++;
 		else if (slot->state == SLOT_SERVING)
 			census.fresh++;
@@ -290,7 +292,7 @@ dispensable(struct master *master)
 
 		if (slot->state != SLOT_SERVING)
 			continue;
-		if (workers_is_retiring(master, slot))
+		if (is_retiring(master, slot))
 			return slot;
 		if (best == NULL || count <= fewest) {
 			best = slot;
@@ -314,7 +316,7 @@ release(struct master *master)
 
 		if (slot == NULL)
 			return;
-		workers_leave(master, slot);
+		leave(master, slot);
 		serving--;
 	}
 }
@@ -593,12 +595,15 @@ slot_of(struct master *master, pid_t pid)
 static void
 find_stolen(struct master *master)
 {
+	siginfo_t info;
+
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		struct slot *slot = &master->slots[i];
 
+		/* Only a look: one that has just died is not to be reaped here. */
 		if (slot->state == SLOT_EMPTY || slot->control != -1 ||
-		    waitpid(slot->pid, NULL, WNOHANG) != -1 ||
-		    errno != ECHILD)
+		    waitid(P_PID, (id_t)slot->pid, &info,
+		    WEXITED | WNOHANG | WNOWAIT) != -1 || errno != ECHILD)
 			continue;
 		server_log(master->server, TINE_LOG_WARNING, "worker %u (pid "
 		    "%ld) was reaped by someone else; its status is unknown",
@@ -633,25 +638,37 @@ workers_reap(struct master *master)
 /* -------------------------------------------------------------------- late */
 
 static void
+abort_late(struct master *master, struct slot *slot, uint64_t now)
+{
+	log_hand(master, (unsigned)(slot - master->slots), TINE_LOG_WARNING,
+	    "worker %u is cut off with %s");
+	slot->abort_at = 0;
+	slot->is_late = true;
+	slot->kill_at = now + STUCK_GRACE;
+	(void)kill(slot->pid, SIGABRT);
+}
+
+static void
 kill_late(struct master *master, struct slot *slot, uint64_t now)
 {
 	const unsigned index = (unsigned)(slot - master->slots);
 
-	if (slot->is_stray)
-		return;
-	if (slot->kill_at + STRAY <= now && slot->abort_at == UINT64_MAX) {
-		slot->is_stray = true;
+	if (slot->was_killed) {
+		slot->kill_at = 0;
 		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
 		    "%ld) cannot be killed", index + 1, (long)slot->pid);
-		return;
+	} else if (slot->is_late && !slot->has_core_time &&
+	    atomic_load(&line_of(master, slot)->state) == WORKER_CRASHED) {
+		slot->has_core_time = true;
+		slot->kill_at += CORE_GRACE - STUCK_GRACE;
+	} else {
+		log_hand(master, index, TINE_LOG_WARNING,
+		    "worker %u is cut off with %s");
+		slot->is_late = slot->was_killed = true;
+		slot->abort_at = 0;
+		slot->kill_at = now + STRAY;
+		(void)kill(slot->pid, SIGKILL);
 	}
-	if (slot->abort_at == UINT64_MAX)
-		return;
-	log_hand(master, index, TINE_LOG_WARNING,
-	    "worker %u is cut off with %s");
-	slot->is_late = true;
-	slot->abort_at = UINT64_MAX;		/* SIGKILL was sent */
-	(void)kill(slot->pid, SIGKILL);
 }
 
 void
@@ -664,20 +681,10 @@ workers_end_late(struct master *master)
 
 		if (slot->state == SLOT_EMPTY)
 			continue;
-		if (slot->kill_at != 0 && now >= slot->kill_at) {
-			if (atomic_load(&line_of(master, slot)->state) ==
-			    WORKER_CRASHED && now < slot->kill_at +
-			    CORE_GRACE - STUCK_GRACE && slot->is_late)
-				continue;
+		if (slot->kill_at != 0 && now >= slot->kill_at)
 			kill_late(master, slot, now);
-		} else if (slot->abort_at != 0 && now >= slot->abort_at) {
-			slot->abort_at = 0;
-			slot->is_late = true;
-			slot->kill_at = now + STUCK_GRACE;
-			log_hand(master, i, TINE_LOG_WARNING,
-			    "worker %u is cut off with %s");
-			(void)kill(slot->pid, SIGABRT);
-		}
+		else if (slot->abort_at != 0 && now >= slot->abort_at)
+			abort_late(master, slot, now);
 	}
 }
 
@@ -753,12 +760,8 @@ workers_due(const struct master *master)
 
 		if (slot->state == SLOT_EMPTY)
 			continue;
-		if (!slot->is_stray && slot->abort_at != UINT64_MAX) {
-			due = sooner(due, slot->kill_at);
-			due = sooner(due, slot->abort_at);
-		} else if (!slot->is_stray) {
-			due = sooner(due, slot->kill_at + STRAY);
-		}
+		due = sooner(due, slot->kill_at);
+		due = sooner(due, slot->abort_at);
 		due = sooner(due, stuck_at(master, slot, client, request));
 	}
 	/* A handler may begin at any time: no later than a fourth of that. */

@@ -146,7 +146,7 @@ turn_away(const struct loop *loop, int fd)
 }
 
 /* The client that has been idle for longest makes room for a new one. */
-static bool
+static void
 evict_idle(struct loop *loop)
 {
 	struct connection *conn;
@@ -160,11 +160,10 @@ evict_idle(struct loop *loop)
 		if ((before & POLLER_READ) == 0 && conn->exchange == NULL &&
 		    conn->requests > 0) {
 			drive_end(loop, conn);
-			return true;
+			return;
 		}
 		atomic_fetch_and(&conn->ready, ~CONNECTION_OWNED);
 	}
-	return false;
 }
 
 /* Whether one address has all the connections that it may have. */
@@ -218,10 +217,9 @@ welcome(struct loop *loop, const struct listener *listener, int fd,
 	struct connection *conn;
 	unsigned ready = 0;
 
-	if (loop->table.count >= loop->settings->max_connections)
-		(void)evict_idle(loop);
-	conn = loop->table.count < loop->settings->max_connections
-	    ? connection_new(&loop->table, fd) : NULL;
+	if (loop->table.count >= loop->table.size)
+		evict_idle(loop);
+	conn = connection_new(&loop->table, fd);
 	if (conn == NULL) {
 		turn_away(loop, fd);
 		return;
@@ -233,9 +231,12 @@ welcome(struct loop *loop, const struct listener *listener, int fd,
 	peer_set(&conn->peer, address, fd);
 	conn->listener = (uint16_t)(listener - loop->listeners);
 	conn->since = conn->begun = loop_now(loop);
-	if (!is_welcome(loop, &conn->peer) || has_enough(loop, conn)) {
-		if (has_enough(loop, conn))
-			turn_away(loop, dup(fd));
+	if (!is_welcome(loop, &conn->peer)) {
+		drive_end(loop, conn);
+		return;
+	}
+	if (has_enough(loop, conn)) {
+		turn_away(loop, dup(fd));
 		drive_end(loop, conn);
 		return;
 	}

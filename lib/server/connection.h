@@ -70,7 +70,7 @@ struct connection {
 	bool			 is_reset;	/* end it so that it shows */
 	bool			 is_eof;	/* the client sends no more */
 	bool			 is_armed;	/* dying would send a reset */
-	bool			 is_written_off; /* its thread is, that is */
+	bool			 is_written_off; /* its handler never ends */
 	uint8_t			 hops;		/* of this request */
 	uint16_t		 listener;
 	int			 fd;

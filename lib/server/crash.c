@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +26,6 @@
 
 #include "../base/backtrace.h"
 #include "../base/clock.h"
-#include "../base/date.h"
 #include "../base/text.h"
 #include "crash.h"
 #include "handover.h"
@@ -103,12 +101,10 @@ answer(const struct loop *loop, struct exchange *exchange, int status)
 	const int fd = exchange->conn->fd;
 	size_t length = 0;
 	const char *text = loop->protocol->lost(exchange, status, &length);
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
 	if (text == NULL) {
 		if (exchange->ends_by_close)
-			(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
-			    sizeof(reset));
+			drive_arm(exchange->conn);
 		return false;
 	}
 	/* An empty socket takes a page without waiting. */
@@ -146,21 +142,11 @@ say(const char *text, size_t length)
 		(void)!write(fd, text, length);
 }
 
-static size_t
-begin_line(char *line, size_t size)
-{
-	char date[21];
-
-	date_log(date, time(NULL));
-	return (size_t)snprintf(line, size, "[%s] [%ld] ERROR ", date,
-	    (long)getpid());
-}
-
 static void
 report(const struct thread *victim, int sig, const siginfo_t *info)
 {
 	char line[1024], client[64] = "", request[256] = "", what[128];
-	size_t n = begin_line(line, sizeof(line));
+	size_t n = server_log_prefix(line, sizeof(line), TINE_LOG_ERROR);
 	const struct loop *loop = crash.loop;
 
 	if (victim != NULL && victim->slot != SLOT_NONE && !crash.is_child)
@@ -193,14 +179,6 @@ report(const struct thread *victim, int sig, const siginfo_t *info)
 
 /* -------------------------------------------------------- the other clients */
 
-static void
-pause_ms(long ms)
-{
-	const struct timespec pause = { 0, ms * 1000000 };
-
-	(void)nanosleep(&pause, NULL);
-}
-
 /* A queue that is full may have room in a moment. */
 static void
 rescue(struct loop *loop, const struct connection *conn, uint64_t until)
@@ -211,18 +189,17 @@ rescue(struct loop *loop, const struct connection *conn, uint64_t until)
 			atomic_fetch_add(&loop->line->crash_cut, 1);
 			return;
 		}
-		pause_ms(1);
+		clock_pause(1);
 	}
-	atomic_fetch_add(&loop->line->given, 1);
 }
 
+/* Whether the entry is a connection of someone whose handler does not run. */
 static bool
-is_entry(const struct connection *conn, bool with_exchange)
+is_movable(const struct connection *conn)
 {
 	return conn->fd >= 0 && conn->state > CONNECTION_FREE &&
-	    conn->state < CONNECTION_HANDLING + 3 &&
-	    conn->state != CONNECTION_HANDLING &&
-	    (conn->exchange != NULL) == with_exchange;
+	    conn->state < CONNECTION_ENDING &&
+	    conn->state != CONNECTION_HANDLING;
 }
 
 /* Connections that their threads gave back have no owner any more. */
@@ -255,14 +232,11 @@ settle(struct loop *loop)
 			const struct connection *conn =
 			    &loop->table.entries[k];
 
-			owned += conn->state > CONNECTION_FREE &&
-			    conn->state != CONNECTION_HANDLING &&
-			    conn->state != CONNECTION_ENDING &&
-			    is_owned(conn);
+			owned += is_movable(conn) && is_owned(conn);
 		}
 		if (owned == 0)
 			return;
-		pause_ms(1);
+		clock_pause(1);
 	}
 }
 
@@ -272,7 +246,8 @@ rescue_all(struct loop *loop, bool with_exchange, uint64_t until)
 	for (uint32_t i = 0; i < loop->table.used; i++) {
 		struct connection *conn = &loop->table.entries[i];
 
-		if (!is_entry(conn, with_exchange) || is_owned(conn))
+		if (!is_movable(conn) || is_owned(conn) ||
+		    (conn->exchange != NULL) != with_exchange)
 			continue;
 		rescue(loop, conn, until);
 		conn->fd = -1;
@@ -287,7 +262,7 @@ await_handlers(const struct loop *loop)
 
 	while (atomic_load(&loop->line->busy) > atomic_load(&crash.lost) &&
 	    clock_ms() < until)
-		pause_ms(2);
+		clock_pause(2);
 }
 
 /* Those that could not end are told. */
@@ -353,16 +328,12 @@ hold(struct loop *loop, struct thread *self)
 static void
 end_connections(struct loop *loop, struct thread *self)
 {
-	if (hold(loop, self)) {
-		crash_finish(loop);
-		return;
-	}
 	while (!atomic_load(&crash.is_finished)) {
-		pause_ms(1);
-		if (hold(loop, NULL)) {
+		if (hold(loop, self)) {
 			crash_finish(loop);
 			return;
 		}
+		clock_pause(1);
 	}
 }
 
@@ -417,7 +388,6 @@ farewell(int sig, const siginfo_t *info)
 		return;
 	}
 	set_guard(loop);
-	atomic_store(&loop->line->crash_signal, sig);
 	worker_line_state(loop->line, WORKER_CRASHED, clock_ms());
 	if (victim != NULL)
 		lose(loop, victim, stuck ? 504 : 500);
@@ -438,6 +408,22 @@ wait_for_end(struct thread *self)
 		(void)pause();
 }
 
+/*
+ * Whether this thread may say farewell.  False: it has, and this is a second
+ * fault on the way.
+ */
+static bool
+is_first(void)
+{
+	if (atomic_exchange(&crash.is_taken, 1) == 0) {
+		atomic_store(&crash.taker, thread_self);
+		return true;
+	}
+	if (atomic_load(&crash.taker) != thread_self)
+		wait_for_end(thread_self);
+	return false;
+}
+
 static void
 crashed(int sig, siginfo_t *info, void *context)
 {
@@ -446,14 +432,8 @@ crashed(int sig, siginfo_t *info, void *context)
 		die(sig);		/* a child of the handler's own */
 		return;
 	}
-	if (atomic_exchange(&crash.is_taken, 1) != 0) {
-		if (atomic_load(&crash.taker) != thread_self)
-			wait_for_end(thread_self);
-		die(sig);
-		return;
-	}
-	atomic_store(&crash.taker, thread_self);
-	farewell(sig, info);
+	if (is_first())
+		farewell(sig, info);
 	die(sig);
 }
 
@@ -464,13 +444,8 @@ left(void)
 	if (crash.loop == NULL || getpid() != crash.pid ||
 	    thread_self == NULL || thread_self->exchange == NULL)
 		return;
-	if (atomic_exchange(&crash.is_taken, 1) != 0) {
-		if (atomic_load(&crash.taker) != thread_self)
-			wait_for_end(thread_self);
-		return;
-	}
-	atomic_store(&crash.taker, thread_self);
-	farewell(0, NULL);
+	if (is_first())
+		farewell(0, NULL);
 }
 
 /* --------------------------------------------------------- opening, closing */
@@ -522,13 +497,20 @@ crash_open(struct loop *loop)
 }
 
 void
-crash_open_child(struct loop *loop)
+crash_open_forker(struct loop *loop)
 {
+	backtrace_prepare();
 	crash.loop = loop;
-	crash.pid = getpid();
+	crash.pid = 0;
 	crash.is_child = true;
 	crash_stack_open();
 	catch();
+}
+
+void
+crash_enter_child(void)
+{
+	crash.pid = getpid();
 }
 
 void

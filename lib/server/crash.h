@@ -13,14 +13,17 @@ struct loop;
 
 /*
  * Prepares this process for that; signals that the program catches itself
- * are left to it.  A worker of mode fork, whose handlers run elsewhere, and
- * its children are prepared too.
+ * are left to it.
  */
 void	crash_open(struct loop *loop);
 void	crash_close(struct loop *loop);
 
-/* The same in a child of mode fork: it only says why. */
-void	crash_open_child(struct loop *loop);
+/*
+ * Children of mode fork only say why.  All of it is prepared in the forker,
+ * once, and inherited; a child says that it is one.
+ */
+void	crash_open_forker(struct loop *loop);
+void	crash_enter_child(void);
 
 /* A stack for the signal's handler: each thread that runs handlers. */
 void	crash_stack_open(void);

@@ -287,8 +287,7 @@ child_main(struct loop *loop, int socket, pid_t forker)
 	loop->space.used = &child.spooled;
 	loop->is_child = true;
 	relay_journals(server);
-	if (server->is_program)
-		crash_open_child(loop);
+	crash_enter_child();
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -458,6 +457,8 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 	if (server->hooks.worker_init != NULL &&
 	    server->hooks.worker_init(server) == -1)
 		_exit(1);
+	if (server->is_program)
+		crash_open_forker(loop);
 	tell(&forker, NEWS_READY, 0, 0, NULL, 0);
 	forker_loop(&forker);
 }

@@ -235,22 +235,13 @@ make_blob(const struct parcel *parcel)
 
 	for (size_t i = 0; fd != -1 && i < parcel->part_count; i++) {
 		const struct iovec *part = &parcel->parts[i];
-		size_t done = 0;
 
-		while (done < part->iov_len) {
-			const ssize_t n = pwrite(fd,
-			    (const char *)part->iov_base + done,
-			    part->iov_len - done, at);
-
-			if (n == -1 && errno == EINTR)
-				continue;
-			if (n <= 0) {
-				descriptor_close(fd);
-				return -1;
-			}
-			done += (size_t)n;
-			at += n;
+		if (descriptor_write(fd, part->iov_base, part->iov_len, at) ==
+		    -1) {
+			descriptor_close(fd);
+			return -1;
 		}
+		at += (off_t)part->iov_len;
 	}
 	return fd;
 }
@@ -305,8 +296,6 @@ handover_send(struct loop *loop, struct connection *conn)
 
 	if (handover_rescue(loop, conn) == -1)
 		return false;
-	atomic_fetch_add_explicit(&loop->line->given, 1,
-	    memory_order_relaxed);
 	if (exchange != NULL && conn->state == CONNECTION_DRAINING) {
 		/* The log's line is ours: the other knows no request. */
 		loop->protocol->done(exchange, OUTCOME_SENT);
@@ -486,8 +475,6 @@ restore_output(struct output *output, struct arrival *arrival,
 {
 	const struct message *head = &arrival->head;
 
-	/* What was within the other's bounds need not be within ours. */
-	output->memory_limit = SIZE_MAX / 2;
 	for (uint32_t i = 0; i < head->pieces; i++) {
 		const struct piece *piece = &head->piece[i];
 		int fd;
@@ -505,6 +492,23 @@ restore_output(struct output *output, struct arrival *arrival,
 			return -1;
 	}
 	return 0;
+}
+
+/*
+ * What was within the other's bounds need not be within ours; the next reply
+ * on the connection has ours again.
+ */
+static int
+restore_all_output(struct output *output, struct arrival *arrival,
+    const char *bytes)
+{
+	const size_t limit = output->memory_limit;
+	int result;
+
+	output->memory_limit = SIZE_MAX / 2;
+	result = restore_output(output, arrival, bytes);
+	output->memory_limit = limit;
+	return result;
 }
 
 /* A body's spool is as long as the message says, and counted as ours. */
@@ -547,7 +551,7 @@ restore_exchange(struct loop *loop, struct connection *conn,
 	    restore_body(loop, exchange, arrival) == -1)
 		return -1;
 	if (head->state == MOVED_DRAINING)
-		return restore_output(&exchange->output, arrival,
+		return restore_all_output(&exchange->output, arrival,
 		    input + head->input_length);
 	if (head->state == MOVED_BODY || head->state == MOVED_WHOLE)
 		return loop->protocol->unpack(exchange, arrival->blob,
@@ -609,8 +613,6 @@ settle_in(struct loop *loop, struct arrival *arrival)
 	fill(loop, conn, head);
 	atomic_store_explicit(&loop->line->connections,
 	    (int)loop->table.count, memory_order_relaxed);
-	atomic_fetch_add_explicit(&loop->line->taken, 1,
-	    memory_order_relaxed);
 	if (has_exchange && restore_exchange(loop, conn, arrival) == -1) {
 		conn->is_reset = true;
 		if (conn->exchange != NULL)
@@ -642,17 +644,18 @@ is_taking(const struct loop *loop)
 static bool
 take(struct loop *loop)
 {
+	struct handover *handover = &loop->handover;
 	struct arrival arrival = { .fd_count = 3 + PIECES };
 	ssize_t n;
 
-	if (loop->handover.source.fd == -1 || !is_taking(loop))
+	if (handover->source.fd == -1 || !is_taking(loop))
 		return false;
-	n = descriptor_receive_now(loop->handover.source.fd, loop->handover.packet,
-	    sizeof(loop->handover.packet), arrival.fds, &arrival.fd_count);
+	n = descriptor_receive_now(handover->source.fd, handover->packet,
+	    sizeof(handover->packet), arrival.fds, &arrival.fd_count);
 	if (n == -1)
 		return false;		/* another worker was quicker */
 	if (arrival.fd_count > 0 &&
-	    open_arrival(&arrival, loop->handover.packet, (size_t)n))
+	    open_arrival(&arrival, handover->packet, (size_t)n))
 		(void)settle_in(loop, &arrival);
 	close_arrival(&arrival);
 	return true;

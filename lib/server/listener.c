@@ -89,9 +89,7 @@ note_address(struct listener *listener)
 	struct endpoint *endpoint = &listener->endpoint;
 	struct stat there;
 
-	endpoint->length = sizeof(endpoint->address.storage);
-	if (getsockname(listener->source.fd, &endpoint->address.any,
-	    &endpoint->length) == -1)
+	if (endpoint_of_socket(endpoint, listener->source.fd) == -1)
 		return;
 	endpoint_format(&endpoint->address.any, endpoint->length,
 	    listener->text, sizeof(listener->text));
@@ -102,15 +100,21 @@ note_address(struct listener *listener)
 	}
 }
 
+bool
+listener_is_listening(int fd)
+{
+	int on = 0;
+	socklen_t length = sizeof(on);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &length) == 0 &&
+	    on != 0;
+}
+
 int
 listener_adopt(struct listener *listener, int fd, bool is_ours)
 {
-	int is_listening = 0;
-	socklen_t length = sizeof(is_listening);
-
 	memset(listener, 0, sizeof(*listener));
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening,
-	    &length) == -1 || is_listening == 0)
+	if (!listener_is_listening(fd))
 		return failure_errno(ENOTSOCK, "descriptor %d is not a "
 		    "listening socket (pass one that listen(2) was called "
 		    "for)", fd);

@@ -30,6 +30,9 @@ struct listener {
 int	listener_open(struct listener *listener,
 	    const struct endpoint *endpoint, unsigned backlog);
 
+/* Whether fd is a socket that listen(2) was called for. */
+bool	listener_is_listening(int fd);
+
 /*
  * Takes a socket that listens already.  One that is ours is shut at the end
  * like one that was made here.  Returns -1 with errno and the text of

@@ -212,6 +212,14 @@ loop_exchange_end(struct loop *loop, struct connection *conn)
 	(void)pthread_mutex_unlock(&loop->pool_lock);
 }
 
+static void
+count_pending(struct loop *loop, int change)
+{
+	atomic_fetch_add(&loop->pending, (unsigned)change);
+	atomic_fetch_add_explicit(&loop->line->pending, change,
+	    memory_order_relaxed);
+}
+
 void
 loop_pend(struct loop *loop, struct connection *conn)
 {
@@ -225,9 +233,7 @@ loop_pend(struct loop *loop, struct connection *conn)
 		TAILQ_REMOVE(list_of(loop, conn), conn, entry);
 	conn->list = CONNECTION_PENDING;
 	TAILQ_INSERT_TAIL(list_of(loop, conn), conn, entry);
-	atomic_fetch_add(&loop->pending, 1);
-	atomic_fetch_add_explicit(&loop->line->pending, 1,
-	    memory_order_relaxed);
+	count_pending(loop, 1);
 }
 
 void
@@ -235,9 +241,7 @@ loop_pend_first(struct loop *loop, struct connection *conn)
 {
 	conn->list = CONNECTION_PENDING;
 	TAILQ_INSERT_HEAD(list_of(loop, conn), conn, entry);
-	atomic_fetch_add(&loop->pending, 1);
-	atomic_fetch_add_explicit(&loop->line->pending, 1,
-	    memory_order_relaxed);
+	count_pending(loop, 1);
 }
 
 struct connection *
@@ -250,9 +254,7 @@ loop_unpend(struct loop *loop)
 		return NULL;
 	TAILQ_REMOVE(list_of(loop, conn), conn, entry);
 	conn->list = CONNECTION_FREE;
-	atomic_fetch_sub(&loop->pending, 1);
-	atomic_fetch_sub_explicit(&loop->line->pending, 1,
-	    memory_order_relaxed);
+	count_pending(loop, -1);
 	return conn;
 }
 

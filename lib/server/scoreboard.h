@@ -39,10 +39,8 @@ struct worker_line {
 	atomic_int		pending;	/* whole requests that wait */
 	_Atomic uint64_t	requests;
 	_Atomic uint64_t	accepted;
-	_Atomic uint64_t	given, taken;	/* connections, by hand-over */
 	atomic_int		is_lame;	/* a thread was written off */
 	atomic_int		is_closing;	/* its clients are told */
-	atomic_int		crash_signal;	/* that it dies of */
 	atomic_int		crash_status;	/* what its client was told, 0 */
 	atomic_int		crash_slot;	/* the handler that was lost */
 	atomic_int		crash_cut;	/* connections lost with it */

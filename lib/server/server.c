@@ -194,29 +194,37 @@ syslog_level(enum tine_level level)
 	return levels[level];
 }
 
+size_t
+server_log_prefix(char *line, size_t size, enum tine_level level)
+{
+	char date[21];
+
+	date_log(date, time(NULL));
+	return (size_t)snprintf(line, size, "[%s] [%ld] %s ", date,
+	    (long)getpid(), level_name(level));
+}
+
 void
 server_vlog(struct tine_server *server, enum tine_level level,
     const char *format, va_list ap)
 {
-	char text[LINE_SIZE / 4], line[LINE_SIZE], date[21];
+	char text[LINE_SIZE / 4], line[LINE_SIZE];
 	const int saved = errno;
 	int length;
-	size_t n;
+	size_t n, start;
 
 	length = vsnprintf(text, sizeof(text), format, ap);
 	if (length < 0)
 		return;
 	n = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
-	date_log(date, time(NULL));
 	if (server->use_syslog) {
 		syslog(syslog_level(level), "%s", text);
 		errno = saved;
 		return;
 	}
-	length = snprintf(line, sizeof(line), "[%s] [%ld] %s ", date,
-	    (long)getpid(), level_name(level));
-	n = (size_t)length + text_escape_log(line + length,
-	    sizeof(line) - (size_t)length, text, n);
+	start = server_log_prefix(line, sizeof(line), level);
+	n = start + text_escape_log(line + start, sizeof(line) - start, text,
+	    n);
 	if (n >= sizeof(line))
 		n = sizeof(line) - 1;
 	if (server->errors.data != NULL) {

@@ -107,6 +107,9 @@ void	server_end(struct tine_server *server, enum loop_end how);
 /* A line in the error log. */
 void	server_log(struct tine_server *server, enum tine_level level,
 	    const char *format, ...) TINE_PRINTF(3, 4);
+
+/* What each line of the error log begins with; returns its length.  64 is enough. */
+size_t	server_log_prefix(char *line, size_t size, enum tine_level level);
 void	server_vlog(struct tine_server *server, enum tine_level level,
 	    const char *format, va_list ap) TINE_PRINTF(3, 0);
 

@@ -26,6 +26,7 @@ static const struct settings defaults = {
 	.drain_idle = 1000,
 	.spare_least = 2,
 	.spare_most = 8,
+	.umask = -1,
 	.no_new_privs = true,
 	.crash_grace = 2 * 1000,
 	.keep_alive = 75 * 1000,

@@ -52,8 +52,8 @@ struct settings {
 	off_t		 reply_spool;		/* of one reply */
 	off_t		 spool_space;		/* of the whole server */
 	/* Of a form, where its handler says nothing; see tine_form_limits. */
-	size_t		 form_fields, form_memory, form_value_memory;
-	size_t		 form_files, form_headers, form_boundary;
+	unsigned	 form_fields, form_files, form_boundary;
+	size_t		 form_memory, form_value_memory, form_headers;
 	off_t		 form_file;		/* 0: as the body */
 	unsigned	 max_connections;	/* a worker; 0: by descriptors */
 	unsigned	 max_per_client;	/* a worker; 0: any number */
@@ -68,8 +68,7 @@ struct settings {
 	const char	*user, *group;
 	const char	*chroot, *chdir;
 	const char	*config;
-	unsigned	 umask;
-	bool		 has_umask;
+	int		 umask;			/* -1: as it is */
 	bool		 is_daemon;
 	bool		 is_test;		/* of the configuration */
 	bool		 has_core;		/* core files are wanted */

@@ -31,26 +31,14 @@ reserve(const struct spool_space *space, int64_t length)
 int
 spool_append(struct spool *spool, const void *data, size_t length)
 {
-	const char *next = data;
-	off_t at = spool->length;
+	const off_t at = spool->length;
 
 	if (spool->fd == -1)
 		spool->fd = descriptor_temporary(spool->space->dir);
 	if (spool->fd == -1 || reserve(spool->space, (int64_t)length) == -1)
 		return -1;
 	spool->length += (off_t)length;	/* so that spool_end gives it back */
-	while (length > 0) {
-		const ssize_t n = pwrite(spool->fd, next, length, at);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		next += n;
-		at += n;
-		length -= (size_t)n;
-	}
-	return 0;
+	return descriptor_write(spool->fd, data, length, at);
 }
 
 void

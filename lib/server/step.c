@@ -316,14 +316,6 @@ crew_wait(struct loop *loop, struct thread *self)
 
 /* ------------------------------------------------------------- the watcher */
 
-static void
-pause_ms(unsigned ms)
-{
-	const struct timespec pause = { 0, (long)ms * 1000000 };
-
-	(void)nanosleep(&pause, NULL);
-}
-
 /* Sleeps until the next long step begins. */
 static void
 sleep_until_step(struct loop *loop, unsigned word)
@@ -346,7 +338,7 @@ watch(void *argument)
 	while (!atomic_load(&loop->crew.watcher_ends)) {
 		unsigned word;
 
-		pause_ms(look);
+		clock_pause(look);
 		word = atomic_load(&loop->word);
 		if (word == last && (word & 1) != 0 && take(loop, word)) {
 			give(loop);

@@ -182,27 +182,41 @@ note_busy(struct loop *loop, struct child *child, struct connection *conn)
 	peer_format(&conn->peer, child->client, sizeof(child->client));
 	(void)snprintf(child->request, sizeof(child->request), "%s",
 	    loop->protocol->describe(conn->exchange));
-	if (child->slot != SLOT_NONE)
-		atomic_store(&scoreboard_handler(loop->board, loop->index,
-		    child->slot)->trouble, 0);
-	if (child->slot != SLOT_NONE)
-		handler_line_begin(scoreboard_handler(loop->board,
-		    loop->index, child->slot), loop_now(loop), child->client,
+	if (child->slot != SLOT_NONE) {
+		struct handler_line *line = scoreboard_handler(loop->board,
+		    loop->index, child->slot);
+
+		atomic_store(&line->trouble, 0);
+		handler_line_begin(line, loop_now(loop), child->client,
 		    child->request);
+	}
 	atomic_fetch_add(&loop->line->busy, 1);
 	atomic_fetch_add(&loop->line->requests, 1);
 	TAILQ_REMOVE(&crew.spares, child, entry);
 	TAILQ_INSERT_TAIL(&crew.busy, child, entry);
 }
 
+/* Whether its reply waits for the client: with is_held it is not read. */
+static void
+set_held(struct loop *loop, struct child *child, bool is_held,
+    bool is_flushing)
+{
+	loop->held -= child->is_held || child->is_flushing;
+	if (is_held && !child->is_held)
+		loop_unwatch(loop, &child->source);
+	else if (!is_held && child->is_held)
+		(void)loop_watch(loop, &child->source);
+	child->is_held = is_held;
+	child->is_flushing = is_flushing;
+	loop->held += is_held || is_flushing;
+}
+
 static void
 note_free(struct loop *loop, struct child *child)
 {
 	child->conn = NULL;
-	loop->held -= child->is_held || child->is_flushing;
-	if (child->is_held)
-		(void)loop_watch(loop, &child->source);
-	child->is_held = child->is_flushing = child->is_dropped = false;
+	set_held(loop, child, false, false);
+	child->is_dropped = false;
 	crew_slot_end(loop, child->slot);
 	atomic_fetch_sub(&loop->line->busy, 1);
 	TAILQ_REMOVE(&crew.busy, child, entry);
@@ -355,20 +369,6 @@ has_room(const struct child *child)
 
 	return output->spool.length + (off_t)RECORD_DATA <=
 	    output->spool_limit || output_is_empty(output);
-}
-
-static void
-set_held(struct loop *loop, struct child *child, bool is_held,
-    bool is_flushing)
-{
-	loop->held -= child->is_held || child->is_flushing;
-	if (is_held && !child->is_held)
-		loop_unwatch(loop, &child->source);
-	else if (!is_held && child->is_held)
-		(void)loop_watch(loop, &child->source);
-	child->is_held = is_held;
-	child->is_flushing = is_flushing;
-	loop->held += is_held || is_flushing;
 }
 
 /* The client is gone, or takes nothing: the handler's next write says it. */
