@@ -456,6 +456,23 @@ open_all(struct tine_server *server, struct pidfh **pidfile)
 	return status;
 }
 
+/*
+ * A second request to stop may come when the master has done with signals;
+ * the end that the first one asked for is an orderly one all the same.
+ */
+static int
+serve_prefork(struct tine_server *server)
+{
+	static const int stops[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP };
+	sigset_t mask;
+
+	(void)sigemptyset(&mask);
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		(void)sigaddset(&mask, stops[i]);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	return master_run(server, say_where);
+}
+
 static int
 serve(struct tine_server *server)
 {
@@ -471,7 +488,7 @@ serve(struct tine_server *server)
 	status = open_all(server, &pidfile);
 	if (status == EX_OK)
 		status = server->settings.workers == 0 ? serve_alone(server)
-		    : master_run(server, say_where);
+		    : serve_prefork(server);
 	drop_pidfile(server);
 	if (pidfile != NULL)
 		(void)pidfile_close(pidfile);

@@ -389,21 +389,22 @@ farewell(int sig, const siginfo_t *info)
 	}
 	set_guard(loop);
 	worker_line_state(loop->line, WORKER_CRASHED, clock_ms());
+	/* Nothing new is begun here when the client hears of it. */
+	atomic_store(&crash.is_there, true);
 	if (victim != NULL)
 		lose(loop, victim, stuck ? 504 : 500);
-	/* From now on nothing new is begun here. */
-	atomic_store(&crash.is_there, true);
 	loop_kick(loop);
 	report(victim, sig, info);
 	end_connections(loop, self);
 }
 
-/* Another thread is here already, and ends the process: one farewell will do. */
+/* Another thread is here already, and ends the process for both. */
 static void
-wait_for_end(struct thread *self)
+wait_for_end(const struct thread *self, int sig, const siginfo_t *info)
 {
 	if (!crash.is_child && self != NULL && self->exchange != NULL)
 		lose(crash.loop, self, 500);
+	report(self, sig, info);
 	for (;;)
 		(void)pause();
 }
@@ -413,14 +414,14 @@ wait_for_end(struct thread *self)
  * fault on the way.
  */
 static bool
-is_first(void)
+is_first(int sig, const siginfo_t *info)
 {
 	if (atomic_exchange(&crash.is_taken, 1) == 0) {
 		atomic_store(&crash.taker, thread_self);
 		return true;
 	}
 	if (atomic_load(&crash.taker) != thread_self)
-		wait_for_end(thread_self);
+		wait_for_end(thread_self, sig, info);
 	return false;
 }
 
@@ -432,7 +433,7 @@ crashed(int sig, siginfo_t *info, void *context)
 		die(sig);		/* a child of the handler's own */
 		return;
 	}
-	if (is_first())
+	if (is_first(sig, info))
 		farewell(sig, info);
 	die(sig);
 }
@@ -444,7 +445,7 @@ left(void)
 	if (crash.loop == NULL || getpid() != crash.pid ||
 	    thread_self == NULL || thread_self->exchange == NULL)
 		return;
-	if (is_first())
+	if (is_first(0, NULL))
 		farewell(0, NULL);
 }
 

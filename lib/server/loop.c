@@ -538,12 +538,13 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 		set_now(loop);
 	}
 	while (loop->event_next < loop->event_count) {
+		if (crash_is_there())
+			return false;
 		dispatch(loop, &loop->events[loop->event_next++]);
-		if (!self->leads || crew_yield(loop, self) ||
-		    crash_is_there())
+		if (!self->leads || crew_yield(loop, self))
 			return false;
 	}
-	if (!resume(loop, self) || !take_returned(loop, self))
+	if (crash_is_there() || !resume(loop, self) || !take_returned(loop, self))
 		return false;
 	note_end(loop);
 	expire(loop);
