@@ -23,6 +23,7 @@
 #define INLINE		HANDOVER_INLINE
 #define MOST		((size_t)64 * 1024 * 1024)
 #define PIECES		8
+#define PARTS		32	/* of memory, that make one piece or more */
 #define QUEUE		(4 * 1024 * 1024)	/* bytes */
 
 /* The states as the message has them: their numbers must not change. */
@@ -88,7 +89,7 @@ handover_pair(int pair[2])
 /* What a message is made from. */
 struct parcel {
 	struct message		 head;
-	struct iovec		 parts[2 + PIECES];	/* of the blob */
+	struct iovec		 parts[2 + PARTS];	/* of the blob */
 	size_t			 part_count;
 	size_t			 length;		/* of the blob */
 	int			 fds[3 + PIECES];
@@ -131,6 +132,21 @@ add_part(struct parcel *parcel, const void *data, size_t length)
 	parcel->length += length;
 }
 
+/* Memory that follows on memory makes one piece with it. */
+static struct piece *
+piece_for(struct message *head, const struct segment *segment)
+{
+	const bool is_file = segment->data == NULL;
+
+	if (head->pieces > 0 && !is_file &&
+	    head->piece[head->pieces - 1].is_file == 0)
+		return &head->piece[head->pieces - 1];
+	if (head->pieces == PIECES)
+		return NULL;
+	head->piece[head->pieces] = (struct piece){ .is_file = is_file };
+	return &head->piece[head->pieces++];
+}
+
 static int
 add_output(struct parcel *parcel, const struct output *output)
 {
@@ -138,24 +154,24 @@ add_output(struct parcel *parcel, const struct output *output)
 	const struct segment *segment;
 
 	STAILQ_FOREACH(segment, &output->segments, entry) {
-		struct piece *piece = &head->piece[head->pieces];
+		struct piece *piece = piece_for(head, segment);
+		const size_t length = segment->end - segment->start;
 
-		if (head->pieces == PIECES) {
+		if (piece == NULL || parcel->part_count == 2 + PARTS) {
 			errno = EINVAL;
 			return -1;
 		}
 		if (segment->data != NULL) {
-			*piece = (struct piece){ 0, 0,
-			    segment->end - segment->start };
+			piece->length += length;
 			add_part(parcel, segment->data + segment->start,
-			    segment->end - segment->start);
-			head->output_length += segment->end - segment->start;
+			    length);
+			head->output_length += length;
 		} else {
-			*piece = (struct piece){ 1, (uint64_t)segment->offset,
-			    (uint64_t)(segment->limit - segment->offset) };
+			piece->offset = (uint64_t)segment->offset;
+			piece->length = (uint64_t)(segment->limit -
+			    segment->offset);
 			parcel->fds[parcel->fd_count++] = segment->fd;
 		}
-		head->pieces++;
 	}
 	return 0;
 }
@@ -249,7 +265,7 @@ make_blob(const struct parcel *parcel)
 static int
 post(const struct loop *loop, struct parcel *parcel)
 {
-	struct iovec vector[3 + PIECES];
+	struct iovec vector[3 + PARTS];
 	size_t count = 1;
 	int blob = -1, result;
 

@@ -17,6 +17,7 @@
 #include "output.h"
 
 #define PIECE	((size_t)32 * 1024)
+#define GATHER	((size_t)64 * 1024)	/* of each write to the spool */
 #define VECTOR	8
 
 void
@@ -44,6 +45,10 @@ segment_end(struct output *output, struct segment *segment)
 		segment->start = segment->end = output->headroom;
 		return;
 	}
+	if (segment == output->gathered) {
+		segment->start = segment->end = 0;
+		return;
+	}
 	free(segment);		/* its data is in the same block */
 }
 
@@ -56,6 +61,8 @@ output_reset(struct output *output)
 		STAILQ_REMOVE_HEAD(&output->segments, entry);
 		segment_end(output, segment);
 	}
+	free(output->gathered);
+	output->gathered = NULL;
 	if (output->spool.fd != -1)
 		spool_end(&output->spool);
 	output->sent = 0;
@@ -103,24 +110,65 @@ last_memory(struct output *output)
 	return last;
 }
 
+/*
+ * What is past the memory's bound goes to the spool by way of one more piece
+ * of memory, the last of all, so that the file is written in large pieces.
+ */
+static size_t
+gathered(const struct output *output)
+{
+	return output->gathered == NULL ? 0
+	    : output->gathered->end - output->gathered->start;
+}
+
+static bool
+is_spooling(const struct output *output)
+{
+	return output->spool.length > 0 || gathered(output) > 0;
+}
+
 bool
 output_fits(const struct output *output, size_t length)
 {
-	return output->spool.length == 0 &&
-	    length <= output->memory_limit &&
+	if (is_spooling(output))
+		return output->gathered != NULL &&
+		    length <= output->gathered->size - output->gathered->end;
+	return length <= output->memory_limit &&
 	    output->memory <= output->memory_limit - length;
 }
 
+off_t
+output_spooled(const struct output *output)
+{
+	return output->spool.length + (off_t)gathered(output);
+}
+
 static int
-append_spool(struct output *output, const char *data, size_t length)
+append_file(struct output *output, int fd, off_t offset, off_t length,
+    bool is_owner)
+{
+	struct segment *segment = segment_new(0);
+
+	if (segment == NULL) {
+		if (is_owner)
+			descriptor_close(fd);
+		return -1;
+	}
+	segment->fd = fd;
+	segment->is_owner = is_owner;
+	segment->offset = offset;
+	segment->limit = offset + length;
+	STAILQ_INSERT_TAIL(&output->segments, segment, entry);
+	return 0;
+}
+
+/* Puts data at the end of the spool, and of what is to be sent. */
+static int
+spill(struct output *output, const char *data, size_t length)
 {
 	const off_t from = output->spool.length;
 	struct segment *last;
 
-	if ((off_t)length > output->spool_limit - from) {
-		errno = EFBIG;
-		return -1;
-	}
 	if (spool_append(&output->spool, data, length) == -1)
 		return -1;
 	last = STAILQ_LAST(&output->segments, segment, entry);
@@ -129,19 +177,64 @@ append_spool(struct output *output, const char *data, size_t length)
 		last->limit = output->spool.length;
 		return 0;
 	}
-	return output_append_file(output, output->spool.fd, from,
-	    (off_t)length, false);
+	return append_file(output, output->spool.fd, from, (off_t)length,
+	    false);
 }
 
-int
-output_append(struct output *output, const void *data, size_t length)
+static int
+spill_gathered(struct output *output)
 {
-	const char *next = data;
+	struct segment *segment = output->gathered;
+	const size_t length = gathered(output);
 
 	if (length == 0)
 		return 0;
-	if (!output_fits(output, length))
-		return append_spool(output, next, length);
+	STAILQ_REMOVE(&output->segments, segment, segment, entry);
+	if (spill(output, segment->data + segment->start, length) == -1) {
+		STAILQ_INSERT_TAIL(&output->segments, segment, entry);
+		return -1;
+	}
+	segment_end(output, segment);
+	return 0;
+}
+
+static int
+gather(struct output *output, const char *data, size_t length)
+{
+	struct segment *segment = output->gathered;
+
+	if (segment == NULL)
+		segment = output->gathered = segment_new(GATHER);
+	if (segment == NULL)
+		return -1;
+	if (gathered(output) == 0)
+		STAILQ_INSERT_TAIL(&output->segments, segment, entry);
+	memcpy(segment->data + segment->end, data, length);
+	segment->end += length;
+	output->memory += length;
+	return 0;
+}
+
+static int
+append_spool(struct output *output, const char *data, size_t length)
+{
+	if (output->spool_limit < output_spooled(output) || length >
+	    (uint64_t)(output->spool_limit - output_spooled(output))) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (is_spooling(output) && output_fits(output, length))
+		return gather(output, data, length);
+	if (spill_gathered(output) == -1)
+		return -1;
+	if (length >= GATHER)
+		return spill(output, data, length);
+	return gather(output, data, length);
+}
+
+static int
+append_memory(struct output *output, const char *data, size_t length)
+{
 	while (length > 0) {
 		struct segment *last = last_memory(output);
 		size_t n;
@@ -155,13 +248,36 @@ output_append(struct output *output, const void *data, size_t length)
 		n = last->size - last->end;
 		if (n > length)
 			n = length;
-		memcpy(last->data + last->end, next, n);
+		memcpy(last->data + last->end, data, n);
 		last->end += n;
 		output->memory += n;
-		next += n;
+		data += n;
 		length -= n;
 	}
 	return 0;
+}
+
+int
+output_append(struct output *output, const void *data, size_t length)
+{
+	if (length == 0)
+		return 0;
+	if (!is_spooling(output) && output_fits(output, length))
+		return append_memory(output, data, length);
+	return append_spool(output, data, length);
+}
+
+int
+output_append_file(struct output *output, int fd, off_t offset, off_t length,
+    bool is_owner)
+{
+	/* What is gathered stays the last of all. */
+	if (spill_gathered(output) == -1) {
+		if (is_owner)
+			descriptor_close(fd);
+		return -1;
+	}
+	return append_file(output, fd, offset, length, is_owner);
 }
 
 int
@@ -181,25 +297,6 @@ output_prepend(struct output *output, const void *data, size_t length)
 	head->start -= length;
 	memcpy(head->data + head->start, data, length);
 	output->memory += length;
-	return 0;
-}
-
-int
-output_append_file(struct output *output, int fd, off_t offset, off_t length,
-    bool is_owner)
-{
-	struct segment *segment = segment_new(0);
-
-	if (segment == NULL) {
-		if (is_owner)
-			descriptor_close(fd);
-		return -1;
-	}
-	segment->fd = fd;
-	segment->is_owner = is_owner;
-	segment->offset = offset;
-	segment->limit = offset + length;
-	STAILQ_INSERT_TAIL(&output->segments, segment, entry);
 	return 0;
 }
 

@@ -30,6 +30,7 @@ struct output {
 	size_t			 headroom;	/* kept free before it */
 	size_t			 memory;	/* bytes in memory, all segments */
 	struct spool		 spool;
+	struct segment		*gathered;	/* what the spool takes next */
 	size_t			 memory_limit;
 	off_t			 spool_limit;
 	uint64_t		 sent;		/* bytes, since it was reset */
@@ -63,9 +64,13 @@ output_is_empty(const struct output *output)
  */
 bool	output_fits(const struct output *output, size_t length);
 
+/* How much of the bound of its spool is taken. */
+off_t	output_spooled(const struct output *output);
+
 /*
- * Appends a copy of data.  Returns 0, or -1 with errno: ENOMEM, ENOSPC, EFBIG
- * (over the bound of a spool), or another one of write(2).
+ * Appends a copy of data, all of it or nothing.  Returns 0, or -1 with errno:
+ * ENOMEM, ENOSPC, EFBIG (over the bound of a spool), or another one of
+ * write(2).
  */
 int	output_append(struct output *output, const void *data, size_t length);
 

@@ -367,7 +367,7 @@ has_room(const struct child *child)
 {
 	const struct output *output = &child->conn->exchange->output;
 
-	return output->spool.length + (off_t)RECORD_DATA <=
+	return output_spooled(output) + (off_t)RECORD_DATA <=
 	    output->spool_limit || output_is_empty(output);
 }
 

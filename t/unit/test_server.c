@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,24 +44,33 @@ open_output(struct output *output, char *memory, size_t size)
 	output->spool.space = &space;
 }
 
+static size_t
+read_some(int fd, char *text, size_t size)
+{
+	size_t length = 0;
+	ssize_t n;
+
+	while ((n = read(fd, text + length, size - length)) > 0)
+		length += (size_t)n;
+	return length;
+}
+
 /* Sends all of output over a socket and returns what came. */
 static size_t
 received(struct output *output, char *text, size_t size)
 {
+	enum sent sent = SENT_PART;
 	size_t length = 0;
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    pair), 0);
-	ck_assert_int_eq(output_send(output, pair[0]), SENT_ALL);
-	(void)close(pair[0]);
-	for (;;) {
-		const ssize_t n = read(pair[1], text + length, size - length);
-
-		if (n <= 0)
-			break;
-		length += (size_t)n;
+	while (sent == SENT_PART) {
+		sent = output_send(output, pair[0]);
+		length += read_some(pair[1], text + length, size - length);
 	}
+	ck_assert_int_eq(sent, SENT_ALL);
+	(void)close(pair[0]);
 	(void)close(pair[1]);
 	return length;
 }
@@ -102,14 +112,55 @@ START_TEST(output_goes_to_the_spool)
 	ck_assert_int_eq(output.spool.length, 0);
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(output_append(&output, block, 50), 0);
-	ck_assert_int_eq(output.spool.length, 500);
-	ck_assert_int_eq(spooled, 500);
+	ck_assert_int_eq(output_spooled(&output), 500);
 	errno = 0;
 	ck_assert_int_eq(output_append(&output, "y", 1), -1);
 	ck_assert_int_eq(errno, EFBIG);
 	ck_assert_uint_eq(received(&output, text, sizeof(text)), 600);
 	output_reset(&output);
 	ck_assert_int_eq(spooled, 0);
+}
+END_TEST
+
+/* Small writes are gathered, and what is behind them keeps its place. */
+START_TEST(output_gathers_for_the_spool)
+{
+	static char memory[64], text[400000], wanted[400000];
+	struct output output;
+	size_t length = 0;
+	int file;
+
+	open_output(&output, memory, sizeof(memory));
+	output.spool_limit = 1000000;
+	space.limit = 1000000;
+	for (int i = 0; i < 30000; i++) {
+		char word[16];
+		const int n = snprintf(word, sizeof(word), "%d,", i);
+
+		ck_assert_int_eq(output_append(&output, word, (size_t)n), 0);
+		memcpy(wanted + length, word, (size_t)n);
+		length += (size_t)n;
+		if (i != 20000)
+			continue;
+		ck_assert_int_gt(output.spool.length, 0);
+		file = file_of("a file");
+		ck_assert_int_eq(output_append_file(&output, file, 2, 4,
+		    true), 0);
+		memcpy(wanted + length, "file", 4);
+		length += 4;
+		memset(text, '!', 70000);
+		ck_assert_int_eq(output_append(&output, text, 70000), 0);
+		memset(wanted + length, '!', 70000);
+		length += 70000;
+	}
+	ck_assert_int_eq(output_pending(&output), (off_t)length);
+	ck_assert_uint_le(output.memory, 100 + 64 * 1024);
+	ck_assert_uint_eq(received(&output, text, sizeof(text)), length);
+	ck_assert_int_eq(memcmp(text, wanted, length), 0);
+	ck_assert_uint_eq(output.memory, 0);
+	output_reset(&output);
+	ck_assert_int_eq(spooled, 0);
+	space.limit = 1000;
 }
 END_TEST
 
@@ -274,6 +325,7 @@ server_suite(void)
 
 	tcase_add_test(tests, output_keeps_its_order);
 	tcase_add_test(tests, output_goes_to_the_spool);
+	tcase_add_test(tests, output_gathers_for_the_spool);
 	tcase_add_test(tests, spools_share_their_space);
 	tcase_add_test(tests, short_file_fails);
 	tcase_add_test(tests, input_grows_and_shrinks);
