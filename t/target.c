@@ -428,6 +428,19 @@ crash_now(struct tine_request *req)
 	crash(req);
 }
 
+/* Memory that nobody gives back, and that is really there. */
+static void
+leak(struct tine_request *req)
+{
+	const size_t bytes = (size_t)number(req, "bytes", 0);
+	char *lost = malloc(bytes);
+
+	if (lost != NULL)
+		memset(lost, 1, bytes);
+	sink += lost != NULL ? (unsigned)lost[bytes / 2] : 0;
+	hello(req);
+}
+
 static void
 body(struct tine_request *req)
 {
@@ -453,7 +466,7 @@ static const struct {
 	{ "/shutdown", shut_down }, { "/no-reply", no_reply },
 	{ "/error", error }, { "/status", status }, { "/body", body },
 	{ "/command", run_command }, { "/signals", signals },
-	{ "/insist", insist }
+	{ "/insist", insist }, { "/leak", leak }
 };
 
 static void
@@ -474,7 +487,39 @@ refuse(struct tine_request *req)
 	tine_send_error(req, 501, NULL, NULL);
 }
 
+/*
+ * How a worker begins is told by a file, so that it can change while the
+ * server runs: "sleep 300", "fail", "crash", "exit 3", a word a line.
+ */
+static int
+begin_worker(struct tine_server *server)
+{
+	const char *path = getenv("TARGET_INIT");
+	FILE *in = path != NULL ? fopen(path, "re") : NULL;
+	char word[16];
+	int n, result = 0;
+
+	(void)server;
+	while (in != NULL && fscanf(in, "%15s", word) == 1) {
+		if (strcmp(word, "sleep") == 0 && fscanf(in, "%d", &n) == 1)
+			pause_ms(n);
+		else if (strcmp(word, "exit") == 0 &&
+		    fscanf(in, "%d", &n) == 1)
+			_exit(n);
+		else if (strcmp(word, "crash") == 0)
+			(void)raise(SIGSEGV);
+		else if (strcmp(word, "fail") == 0)
+			result = -1;
+	}
+	if (in != NULL)
+		(void)fclose(in);
+	return result;
+}
+
+static const struct tine_hooks hooks = { .worker_init = begin_worker };
+
 const struct tine_http_handler tine_http = {
+	.hooks = &hooks,
 	.do_method = answer,
 	.do_CONNECT = refuse,
 	.do_TRACE = refuse

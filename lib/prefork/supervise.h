@@ -65,6 +65,9 @@ struct master {
 
 	/* Deaths and forks. */
 	unsigned		 useless;	/* deaths in a row */
+	uint64_t		 useless_since;	/* ms: the first of them */
+	uint64_t		 served;	/* requests, of dead workers */
+	uint64_t		 served_before;	/* of all, at the last death */
 	uint64_t		 fork_after;	/* ms: not before */
 	unsigned		 fork_pause;	/* ms */
 	bool			 is_fork_failing;

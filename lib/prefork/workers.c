@@ -210,19 +210,31 @@ take_census(const struct master *master)
 	return census;
 }
 
-/* Whether a worker that was tried in a crash loop has shown that it works. */
-static bool
-is_proven(const struct master *master)
+/*
+ * What has become of the workers that were tried since deaths were useless:
+ * one has shown that it works, or has still to do so.
+ */
+enum trial { TRIAL_NONE, TRIAL_RUNS, TRIAL_PROVEN };
+
+static enum trial
+look_at_trials(const struct master *master)
 {
+	enum trial trial = TRIAL_NONE;
+
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		const struct slot *slot = &master->slots[i];
 
-		if (slot->state == SLOT_SERVING &&
-		    (atomic_load(&line_of(master, slot)->requests) > 0 ||
-		    clock_ms() - slot->forked >= PROVEN_AGE))
-			return true;
+		if (slot->state == SLOT_STARTING)
+			trial = TRIAL_RUNS;
+		if (slot->state != SLOT_SERVING ||
+		    slot->forked < master->useless_since)
+			continue;
+		if (atomic_load(&line_of(master, slot)->requests) > 0 ||
+		    clock_ms() - slot->forked >= PROVEN_AGE)
+			return TRIAL_PROVEN;
+		trial = TRIAL_RUNS;
 	}
-	return false;
+	return trial;
 }
 
 /*
@@ -262,10 +274,12 @@ replenish(struct master *master)
 	if (need == 0 || clock_ms() < master->fork_after)
 		return;
 	if (master->useless > CRASHES_FREE) {
-		if (is_proven(master))
+		const enum trial trial = look_at_trials(master);
+
+		if (trial == TRIAL_RUNS)
+			return;
+		if (trial == TRIAL_PROVEN)
 			master->useless = 0;
-		else if (census.starting + census.fresh > 0)
-			return;		/* it is being tried */
 		else
 			need = 1;
 	}
@@ -278,26 +292,38 @@ replenish(struct master *master)
 	}
 }
 
+static bool
+is_young(const struct slot *slot)
+{
+	return clock_ms() - slot->forked < SPARE_STAYS;
+}
+
+/* Whether a is rather let go than b, which comes before it in the table. */
+static bool
+is_more_dispensable(const struct master *master, const struct slot *a,
+    const struct slot *b)
+{
+	if (is_young(a) != is_young(b))
+		return is_young(b);
+	return atomic_load(&line_of(master, a)->connections) <=
+	    atomic_load(&line_of(master, b)->connections);
+}
+
 /* The one to let go: one that retires, else the one with the fewest clients. */
 static struct slot *
 dispensable(struct master *master)
 {
 	struct slot *best = NULL;
-	int fewest = 0;
 
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		struct slot *slot = &master->slots[i];
-		const int count = atomic_load(
-		    &line_of(master, slot)->connections);
 
 		if (slot->state != SLOT_SERVING)
 			continue;
 		if (is_retiring(master, slot))
 			return slot;
-		if (best == NULL || count <= fewest) {
+		if (best == NULL || is_more_dispensable(master, slot, best))
 			best = slot;
-			fewest = count;
-		}
 	}
 	return best;
 }
@@ -336,21 +362,38 @@ struct load {
 	unsigned	idle, full;
 };
 
+/* How many handlers a worker may run at once. */
+static int
+room_of(const struct settings *settings)
+{
+	switch (settings->mode) {
+	case MODE_THREAD:
+		return (int)settings->max_threads;
+	case MODE_FORK:
+		return (int)settings->max_children;
+	case MODE_SINGLE:
+		break;
+	}
+	return 1;
+}
+
 static struct load
 take_load(const struct master *master)
 {
+	const int room = room_of(&master->server->settings);
 	struct load load = { 0, 0 };
 
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		const struct slot *slot = &master->slots[i];
-		const unsigned state = atomic_load(
-		    &line_of(master, slot)->state);
+		const struct worker_line *line = line_of(master, slot);
 
 		if (slot->state == SLOT_STARTING)
 			load.idle++;	/* it soon will be */
-		else if (slot->state == SLOT_SERVING)
-			*(state == WORKER_FULL || state == WORKER_BUSY
-			    ? &load.full : &load.idle) += 1;
+		if (slot->state != SLOT_SERVING)
+			continue;
+		load.idle += atomic_load(&line->busy) <= 0;
+		load.full += atomic_load(&line->busy) >= room ||
+		    atomic_load(&line->pending) > 0;
 	}
 	return load;
 }
@@ -374,6 +417,18 @@ grow(struct master *master)
 		master->step *= 2;
 }
 
+/* Whether there is one that has been there long enough to be let go. */
+static bool
+has_old(const struct master *master)
+{
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		if (master->slots[i].state == SLOT_SERVING &&
+		    !is_young(&master->slots[i]))
+			return true;
+	}
+	return false;
+}
+
 static void
 shrink(struct master *master, const struct load *load, uint64_t now)
 {
@@ -385,9 +440,11 @@ shrink(struct master *master, const struct load *load, uint64_t now)
 	}
 	if (master->spare_since == 0)
 		master->spare_since = now;
-	if ((is_quiet || now - master->spare_since >= SPARE_STAYS) &&
-	    master->wanted > master->least)
-		master->wanted--;
+	if ((!is_quiet && now - master->spare_since < SPARE_STAYS) ||
+	    master->wanted <= master->least || !has_old(master))
+		return;
+	master->wanted--;
+	master->is_most_logged = false;
 }
 
 void
@@ -413,7 +470,6 @@ workers_resize(struct master *master)
 		return;
 	}
 	master->step = 1;
-	master->is_most_logged = false;
 	shrink(master, &load, now);
 }
 
@@ -521,20 +577,55 @@ salvage(struct master *master, unsigned index)
 		handler_line_end(scoreboard_handler(board, index, i));
 }
 
+/* The requests that all workers have completed. */
+static uint64_t
+served(const struct master *master)
+{
+	uint64_t sum = master->served;
+
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		const struct slot *slot = &master->slots[i];
+
+		if (slot->state != SLOT_EMPTY)
+			sum += atomic_load(&line_of(master, slot)->requests);
+	}
+	return sum;
+}
+
+/*
+ * Whether this death continues a row of useless ones.  That others serve is
+ * no excuse for one that never became ready: each try of it would fail.
+ */
+static bool
+is_in_row(struct master *master, bool was_starting)
+{
+	const uint64_t before = master->served_before;
+
+	master->served_before = served(master);
+	if (master->useless == 0 || look_at_trials(master) == TRIAL_PROVEN)
+		return false;
+	return was_starting || master->served_before == before;
+}
+
 /*
  * A death is useless if the worker completed no request and was young.  The
  * first few in a row cost nothing; then the next fork waits longer and
  * longer, but is never given up.
  */
 static void
-note_useless(struct master *master, const struct slot *slot)
+note_useless(struct master *master, const struct slot *slot,
+    bool was_starting)
 {
 	unsigned pause = PAUSE_FIRST;
 
 	if (atomic_load(&line_of(master, slot)->requests) > 0 ||
-	    clock_ms() - slot->forked >= USELESS_AGE || is_proven(master)) {
+	    clock_ms() - slot->forked >= USELESS_AGE) {
 		master->useless = 0;
 		return;
+	}
+	if (!is_in_row(master, was_starting)) {
+		master->useless = 0;
+		master->useless_since = clock_ms();
 	}
 	if (++master->useless <= CRASHES_FREE)
 		return;
@@ -571,7 +662,8 @@ buried(struct master *master, unsigned index, int status)
 		master->first_status = WIFEXITED(status)
 		    ? WEXITSTATUS(status) : EX_SOFTWARE;
 	if (!was_told && !is_trial)
-		note_useless(master, slot);
+		note_useless(master, slot, was_starting);
+	master->served += atomic_load(&line_of(master, slot)->requests);
 	descriptor_close(slot->control);
 	*slot = (struct slot){ .control = -1 };
 	worker_line_state(line_of(master, slot), WORKER_EMPTY, clock_ms());

@@ -17,7 +17,8 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(@modes @workers each_mode start wait_for source build slow
     program request slurp children alive reply_of tail_of run_command
-    cpu_of threads_of descriptors_of is_pattern);
+    cpu_of threads_of descriptors_of is_pattern spew variant binary
+    under_load);
 
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
@@ -45,6 +46,14 @@ sub slurp {
 	return <$in> // "";
 }
 
+# The program itself, where libtool's of that name is a script that runs it;
+# it needs LD_LIBRARY_PATH then.
+sub binary {
+	my $path = build(shift);
+	(my $hidden = $path) =~ s{([^/]+)$}{.libs/$1};
+	return -x $hidden ? $hidden : $path;
+}
+
 # Waits until the condition is true; returns what it returned, or false.
 sub wait_for (&;$) {
 	my ($condition, $seconds) = @_;
@@ -57,6 +66,28 @@ sub wait_for (&;$) {
 		return 0 if time > $end;
 		sleep 0.01;
 	}
+}
+
+# Writes a file so that whoever reads it meanwhile sees the old or the new.
+sub spew {
+	my ($path, $text) = @_;
+
+	open(my $out, ">", "$path.new") or croak "$path.new: $!";
+	print $out $text;
+	close($out) or croak "$path.new: $!";
+	rename("$path.new", $path) or croak "$path: $!";
+}
+
+# A copy of a built program or module that says another word of five letters
+# than the "world" that /hello greets: so that one sees which one runs.
+sub variant {
+	my ($from, $to, $word) = @_;
+	my $bytes = slurp($from);
+
+	$bytes =~ s/Hello, world!/Hello, $word!/g if defined $word;
+	spew($to, $bytes);
+	chmod(0755, $to);
+	return $to;
 }
 
 sub alive {
@@ -273,7 +304,90 @@ sub each_mode (&;@) {
 	}
 }
 
+# Sends a signal to the master and waits until its log has a new line for it.
+sub tell {
+	my ($self, $signal, $pattern, $seconds) = @_;
+	my $count = () = $self->err =~ /$pattern/g;
+
+	kill($signal, $self->{pid});
+	return wait_for { (() = $self->err =~ /$pattern/g) > $count }
+	    $seconds // 20;
+}
+
 # ---------------------------------------------------------------- clients
+
+# Connections that have had a request each and wait for their next.
+sub idle_clients {
+	my ($self, $count) = @_;
+	my @clients = grep { defined } map { $self->connection } 1 .. $count;
+
+	$_->send(request("/hello")) for @clients;
+	return grep { $_->reply->{status} == 200 } @clients;
+}
+
+# How many of them are answered when they ask again.
+sub still_answered {
+	my ($self, @clients) = @_;
+
+	$_->send(request("/hello")) for @clients;
+	return scalar(grep { $_->reply->{status} == 200 } @clients);
+}
+
+# One round of a load: 8 clients that stay and 8 that come for one request;
+# the number of right replies.
+sub load_round {
+	my ($server, $path, $keep, $body) = @_;
+	my @new = map { $server->connection } 1 .. 8;
+	my $good = 0;
+
+	$_->send(request($path)) for @$keep;
+	$_ && $_->send(request($path, close => 1)) for @new;
+	for my $client (@$keep, @new) {
+		my $reply = $client ? $client->reply("GET", 15)
+		    : { status => 0, trouble => "not connected" };
+		my $is_good = $reply->{status} == 200 &&
+		    $reply->{body} =~ $body;
+
+		$good += $is_good;
+		print STDERR "# load: ", $reply->{trouble} //
+		    "status $reply->{status}", "\n" if !$is_good;
+	}
+	return $good;
+}
+
+# A load for as long as code runs, from a process of its own: a signal would
+# make a wait for a reply look like a deadline.  Returns how many requests
+# were answered rightly, and how many were not.
+sub under_load {
+	my ($server, $code, %o) = @_;
+	my $path = $o{path} // "/hello";
+	my $body = $o{body} // qr/^Hello, \w{5}!$/;
+	pipe(my $in, my $out) or croak "pipe: $!";
+	pipe(my $goes_on, my $stop) or croak "pipe: $!";
+	my $pid = fork // croak "fork: $!";
+
+	if ($pid == 0) {
+		my @keep = map { $server->connection } 1 .. 8;
+		my ($good, $asked) = (0, 0);
+
+		close($stop);
+		while (!IO::Select->new($goes_on)->can_read(0)) {
+			$good += load_round($server, $path, \@keep, $body);
+			$asked += 16;
+			sleep($o{pause} // 0.001);
+		}
+		print $out "$good $asked\n";
+		close($out);
+		POSIX::_exit(0);
+	}
+	close($out);
+	close($goes_on);
+	$code->();
+	close($stop);
+	my ($good, $asked) = split / /, <$in> // "0 1";
+	waitpid($pid, 0);
+	return ($good, $asked - $good);
+}
 
 sub connection {
 	my ($self, %o) = @_;
