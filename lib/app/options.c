@@ -103,6 +103,9 @@ static const struct option_row rows[] = {
 	    "header bytes of a part of a form (8K)" },
 	{ "form-boundary", "N", KIND_NUMBER, AT(form_boundary), 1, 200,
 	    "length of a form's boundary (70)" },
+	{ "memory", "SIZE", KIND_MEMORY, AT(memory), 0, 0,
+	    "of a worker's clients; above it bodies and replies go to files, "
+	    "then reading pauses (0: any)" },
 	{ "reply-memory", "SIZE", KIND_MEMORY, AT(reply_memory), 0, 1 << 30,
 	    "reply kept in memory until its client takes it (256K)" },
 	{ "reply-spool", "SIZE", KIND_SIZE, AT(reply_spool), 0, 0,

@@ -108,12 +108,27 @@ frame_memory(struct http *http)
 	return whole(http, end);
 }
 
+/* What is read at once: a little where memory is short. */
+static size_t
+piece(const struct http *http, size_t most)
+{
+	return memory_is_short(&http->exchange->loop->memory) ? 1 : most;
+}
+
+/* How much of a body stays in memory. */
+static size_t
+body_memory(const struct http *http)
+{
+	return memory_is_short(&http->exchange->loop->memory) ? 0
+	    : settings_of(http)->body_memory;
+}
+
 static enum framing
 frame_spool(struct http *http)
 {
 	if (there(http) > http->head.at)
 		return FRAMING_SPOOL;
-	http->exchange->input.wanted = SPOOL_PIECE;
+	http->exchange->input.wanted = piece(http, SPOOL_PIECE);
 	return FRAMING_BODY;
 }
 
@@ -147,9 +162,9 @@ frame_chunked(struct http *http)
 			return FRAMING_SPOOL;
 		return whole(http, http->body_end);
 	}
-	if (http->body_end - http->head.at > settings_of(http)->body_memory)
+	if (http->body_end - http->head.at > body_memory(http))
 		return FRAMING_SPOOL;
-	input->wanted = 4096;
+	input->wanted = piece(http, 4096);
 	return FRAMING_BODY;
 }
 
@@ -254,7 +269,7 @@ choose_body(struct http *http)
 	if (head->is_chunked) {
 		http->phase = PHASE_CHUNKED;
 		chunked_init(&http->chunked);
-	} else if ((uint64_t)head->length <= settings->body_memory) {
+	} else if ((uint64_t)head->length <= body_memory(http)) {
 		http->phase = PHASE_MEMORY;
 	} else {
 		http->phase = PHASE_SPOOL;

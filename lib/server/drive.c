@@ -244,6 +244,16 @@ nothing_there(struct loop *loop, struct connection *conn)
 	return NEXT_WAIT;
 }
 
+/* Whether reading has to wait for memory that other clients have. */
+static bool
+has_to_pause(const struct loop *loop, const struct exchange *exchange)
+{
+	if (!memory_is_short(&loop->memory))
+		return false;
+	return exchange == NULL || !input_has_room(&exchange->input,
+	    exchange->input.wanted > 0 ? exchange->input.wanted : 1);
+}
+
 static enum next
 receive(struct loop *loop, struct connection *conn)
 {
@@ -256,6 +266,10 @@ receive(struct loop *loop, struct connection *conn)
 
 	if ((ready & (POLLER_READ | POLLER_HANGUP)) == 0)
 		return NEXT_WAIT;
+	if (has_to_pause(loop, exchange)) {
+		loop_pause(loop, conn);
+		return NEXT_LEFT;
+	}
 	if (exchange == NULL && (exchange = loop_exchange(loop, conn)) == NULL)
 		return end(loop, conn);
 	input = &exchange->input;

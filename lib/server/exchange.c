@@ -21,21 +21,29 @@ aligned(size_t size)
 	return (size + 63) & ~(size_t)63;
 }
 
+static size_t
+size_of(const struct exchange_pool *pool)
+{
+	return aligned(sizeof(struct exchange)) +
+	    aligned(pool->protocol_size) + ARENA_SIZE + INPUT_SIZE +
+	    OUTPUT_SIZE;
+}
+
 static struct exchange *
-make(size_t protocol_size)
+make(const struct exchange_pool *pool)
 {
 	const size_t own = aligned(sizeof(struct exchange));
-	const size_t room = aligned(protocol_size);
+	const size_t room = aligned(pool->protocol_size);
 	struct exchange *exchange;
 	char *memory;
 
-	memory = malloc(own + room + ARENA_SIZE + INPUT_SIZE + OUTPUT_SIZE);
+	memory = malloc(size_of(pool));
 	if (memory == NULL)
 		return NULL;
 	exchange = (struct exchange *)memory;
 	memset(exchange, 0, sizeof(*exchange));
 	exchange->protocol = memory + own;
-	memset(exchange->protocol, 0, protocol_size);
+	memset(exchange->protocol, 0, pool->protocol_size);
 	arena_init(&exchange->arena, memory + own + room, ARENA_SIZE);
 	exchange->input.own = memory + own + room + ARENA_SIZE;
 	exchange->input.own_size = INPUT_SIZE;
@@ -44,6 +52,8 @@ make(size_t protocol_size)
 	output_init(&exchange->output, exchange->input.own + INPUT_SIZE,
 	    OUTPUT_SIZE, HEADROOM);
 	exchange->body.fd = -1;
+	exchange->input.counted = exchange->output.counted = pool->counted;
+	memory_take(pool->counted, size_of(pool));
 	return exchange;
 }
 
@@ -53,7 +63,7 @@ exchange_get(struct exchange_pool *pool)
 	struct exchange *exchange = pool->first;
 
 	if (exchange == NULL)
-		return make(pool->protocol_size);
+		return make(pool);
 	pool->first = exchange->next;
 	pool->count--;
 	return exchange;
@@ -80,6 +90,7 @@ input_own(struct input *input)
 {
 	if (input->data == input->own)
 		return;
+	memory_give(input->counted, input->size);
 	free(input->data);
 	input->data = input->own;
 	input->size = input->own_size;
@@ -93,7 +104,8 @@ exchange_put(struct exchange_pool *pool, struct exchange *exchange)
 	exchange->input.start = exchange->input.end = 0;
 	exchange->input.wanted = 0;
 	exchange->conn = NULL;
-	if (pool->count >= POOL_SIZE) {
+	if (pool->count >= POOL_SIZE || memory_is_short(pool->counted)) {
+		memory_give(pool->counted, size_of(pool));
 		free(exchange);
 		return;
 	}
@@ -139,8 +151,11 @@ input_reserve(struct input *input, size_t room)
 	if (data == NULL)
 		return -1;
 	memcpy(data, input->data + input->start, length);
-	if (input->data != input->own)
+	memory_take(input->counted, size);
+	if (input->data != input->own) {
+		memory_give(input->counted, input->size);
 		free(input->data);
+	}
 	input->data = data;
 	input->size = size;
 	input->start = 0;

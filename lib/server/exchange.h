@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "../base/arena.h"
+#include "memory.h"
 #include "output.h"
 #include "spool.h"
 
@@ -29,6 +30,7 @@ struct input {
 	size_t	 wanted;	/* the framing asks for room for this many */
 	char	*own;		/* the exchange's memory */
 	size_t	 own_size;
+	struct memory *counted;	/* where larger memory is, or NULL */
 };
 
 struct exchange {
@@ -66,6 +68,7 @@ struct exchange_pool {
 	struct exchange	*first;
 	unsigned	 count;
 	size_t		 protocol_size;
+	struct memory	*counted;	/* NULL: nobody counts */
 };
 
 /* NULL with errno ENOMEM. */
@@ -77,6 +80,13 @@ void	exchange_pool_close(struct exchange_pool *pool);
 
 /* Empties all but the input, for the next request on the connection. */
 void	exchange_reset(struct exchange *exchange);
+
+/* Whether room for so many more bytes takes no larger memory. */
+static inline bool
+input_has_room(const struct input *input, size_t room)
+{
+	return room <= input->size - (input->end - input->start);
+}
 
 /*
  * Makes room for at least room more bytes of input, moving what is there to

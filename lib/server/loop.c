@@ -26,6 +26,7 @@
 #define LAST_TURNS	32	/* of accepting, in a worker that leaves */
 #define SHARED_LOOK	500	/* ms: a listener may have woken one that died */
 #define HELD_LOOK	10	/* ms between two tries to send for children */
+#define PAUSED_LOOK	100	/* ms between two looks for memory */
 #define TICK		1000	/* ms: the longest wait beside busy threads */
 
 _Thread_local struct thread *thread_self;
@@ -109,14 +110,26 @@ loop_settle(struct loop *loop, struct connection *conn,
 	return 0;
 }
 
-void
-loop_return(struct loop *loop, struct connection *conn)
+static void
+push(_Atomic(struct connection *) *list, struct connection *conn)
 {
-	struct connection *first = atomic_load(&loop->returned);
+	struct connection *first = atomic_load(list);
 
 	do
 		conn->returned = first;
-	while (!atomic_compare_exchange_weak(&loop->returned, &first, conn));
+	while (!atomic_compare_exchange_weak(list, &first, conn));
+}
+
+void
+loop_return(struct loop *loop, struct connection *conn)
+{
+	push(&loop->returned, conn);
+}
+
+void
+loop_pause(struct loop *loop, struct connection *conn)
+{
+	push(&loop->paused, conn);
 }
 
 static bool
@@ -312,6 +325,38 @@ expire(struct loop *loop)
 	}
 }
 
+static bool
+has_paused(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->paused, memory_order_relaxed) !=
+	    NULL;
+}
+
+/*
+ * What was not read for want of memory is tried again, or is too late by now:
+ * nobody else looks at it.
+ */
+static void
+resume_paused(struct loop *loop)
+{
+	struct connection *conn;
+
+	if (!has_paused(loop) || (memory_is_short(&loop->memory) &&
+	    loop_now(loop) - loop->resumed < PAUSED_LOOK))
+		return;
+	loop->resumed = loop_now(loop);
+	conn = atomic_exchange(&loop->paused, NULL);
+	while (conn != NULL) {
+		struct connection *next = conn->returned;
+
+		if (thread_self->leads)
+			drive_expired(loop, conn);
+		else
+			loop_pause(loop, conn);
+		conn = next;
+	}
+}
+
 static int
 sooner(int a, int b)
 {
@@ -492,6 +537,8 @@ patience(struct loop *loop, int timeout)
 		timeout = sooner(timeout, MOVE_AGAIN);
 	if (loop->held > 0)
 		timeout = sooner(timeout, HELD_LOOK);
+	if (has_paused(loop))
+		timeout = sooner(timeout, PAUSED_LOOK);
 	if (loop->board->workers > 1 && loop->end_seen == LOOP_RUNS)
 		timeout = sooner(timeout, SHARED_LOOK);
 	if (loop->accept_until != 0 && loop->accept_limit > 0)
@@ -548,6 +595,7 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 		return false;
 	note_end(loop);
 	expire(loop);
+	resume_paused(loop);
 	tick(loop);
 	if (!self->leads)
 		return false;
@@ -637,6 +685,8 @@ loop_open(struct loop *loop)
 	if (loop->strategy->open != NULL && loop->strategy->open(loop) == -1)
 		return -1;
 	loop->pool.protocol_size = loop->protocol->exchange_size;
+	loop->pool.counted = &loop->memory;
+	loop->memory.limit = loop->settings->memory;
 	(void)pthread_mutex_init(&loop->pool_lock, NULL);
 	loop->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (connection_table_open(&loop->table,
@@ -663,6 +713,7 @@ static void
 close_connections(struct loop *loop)
 {
 	atomic_store(&loop->returned, NULL);
+	atomic_store(&loop->paused, NULL);
 	for (uint32_t i = 0; i < loop->table.used; i++) {
 		struct connection *conn = &loop->table.entries[i];
 

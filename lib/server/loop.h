@@ -17,6 +17,7 @@
 #include "../base/journal.h"
 #include "connection.h"
 #include "exchange.h"
+#include "memory.h"
 #include "poller.h"
 #include "protocol.h"
 #include "scoreboard.h"
@@ -161,6 +162,7 @@ struct loop {
 	uint64_t		 end_since;	/* ms */
 	struct source		 kick;
 	struct handover		 handover;
+	uint64_t		 resumed;	/* ms: the last look for memory */
 	uint64_t		 ticked;	/* ms: the strategy's last tick */
 	unsigned		 held;		/* children that wait for clients */
 	unsigned		 written_off;	/* connections of lost threads */
@@ -170,6 +172,8 @@ struct loop {
 	_Atomic uint64_t	 now;		/* ms, of this turn */
 	atomic_uint		 word;		/* sequence, lowest bit: takable */
 	_Atomic(struct connection *) returned;	/* given back to the leader */
+	_Atomic(struct connection *) paused;	/* not read, for want of memory */
+	struct memory		 memory;	/* of clients */
 	atomic_int		 end_wanted;	/* enum loop_end */
 	atomic_bool		 is_kicked;
 	atomic_uint		 pending;	/* length of that list */
@@ -243,6 +247,9 @@ int	loop_settle(struct loop *loop, struct connection *conn,
 
 /* Hands conn, still owned, to the leader, who will drive it. */
 void	loop_return(struct loop *loop, struct connection *conn);
+
+/* Keeps conn, still owned, unread until there is memory. */
+void	loop_pause(struct loop *loop, struct connection *conn);
 
 /* Takes conn out of all that knows it and closes it.  Leader only. */
 void	loop_forget(struct loop *loop, struct connection *conn);

@@ -49,6 +49,7 @@ segment_end(struct output *output, struct segment *segment)
 		segment->start = segment->end = 0;
 		return;
 	}
+	memory_give(output->counted, segment->size);
 	free(segment);		/* its data is in the same block */
 }
 
@@ -61,6 +62,8 @@ output_reset(struct output *output)
 		STAILQ_REMOVE_HEAD(&output->segments, entry);
 		segment_end(output, segment);
 	}
+	if (output->gathered != NULL)
+		memory_give(output->counted, output->gathered->size);
 	free(output->gathered);
 	output->gathered = NULL;
 	if (output->spool.fd != -1)
@@ -79,7 +82,7 @@ output_drop(struct output *output)
 }
 
 static struct segment *
-segment_new(size_t size)
+segment_new(struct output *output, size_t size)
 {
 	struct segment *segment = malloc(sizeof(*segment) + size);
 
@@ -91,6 +94,7 @@ segment_new(size_t size)
 		segment->data = (char *)(segment + 1);
 		segment->size = size;
 	}
+	memory_take(output->counted, size);
 	return segment;
 }
 
@@ -127,12 +131,26 @@ is_spooling(const struct output *output)
 	return output->spool.length > 0 || gathered(output) > 0;
 }
 
+/* What there is left of the memory that the output was given. */
+static size_t
+first_room(const struct output *output)
+{
+	const struct segment *first = STAILQ_FIRST(&output->segments);
+
+	if (first != NULL && (first != &output->first ||
+	    STAILQ_NEXT(first, entry) != NULL))
+		return 0;
+	return output->first.size - output->first.end;
+}
+
 bool
 output_fits(const struct output *output, size_t length)
 {
 	if (is_spooling(output))
 		return output->gathered != NULL &&
 		    length <= output->gathered->size - output->gathered->end;
+	if (memory_is_short(output->counted))
+		return length <= first_room(output);
 	return length <= output->memory_limit &&
 	    output->memory <= output->memory_limit - length;
 }
@@ -147,7 +165,7 @@ static int
 append_file(struct output *output, int fd, off_t offset, off_t length,
     bool is_owner)
 {
-	struct segment *segment = segment_new(0);
+	struct segment *segment = segment_new(output, 0);
 
 	if (segment == NULL) {
 		if (is_owner)
@@ -204,7 +222,7 @@ gather(struct output *output, const char *data, size_t length)
 	struct segment *segment = output->gathered;
 
 	if (segment == NULL)
-		segment = output->gathered = segment_new(GATHER);
+		segment = output->gathered = segment_new(output, GATHER);
 	if (segment == NULL)
 		return -1;
 	if (gathered(output) == 0)
@@ -227,7 +245,7 @@ append_spool(struct output *output, const char *data, size_t length)
 		return gather(output, data, length);
 	if (spill_gathered(output) == -1)
 		return -1;
-	if (length >= GATHER)
+	if (length >= GATHER || memory_is_short(output->counted))
 		return spill(output, data, length);
 	return gather(output, data, length);
 }
@@ -240,7 +258,8 @@ append_memory(struct output *output, const char *data, size_t length)
 		size_t n;
 
 		if (last == NULL) {
-			last = segment_new(length > PIECE ? length : PIECE);
+			last = segment_new(output, length > PIECE ? length
+			    : PIECE);
 			if (last == NULL)
 				return -1;
 			STAILQ_INSERT_TAIL(&output->segments, last, entry);
@@ -288,7 +307,7 @@ output_prepend(struct output *output, const void *data, size_t length)
 	if (head == NULL)
 		head = last_memory(output);
 	if (head != &output->first || head->start < length) {
-		head = segment_new(length);
+		head = segment_new(output, length);
 		if (head == NULL)
 			return -1;
 		head->start = head->end = length;

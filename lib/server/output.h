@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memory.h"
 #include "spool.h"
 
 struct segment {
@@ -33,6 +34,7 @@ struct output {
 	struct segment		*gathered;	/* what the spool takes next */
 	size_t			 memory_limit;
 	off_t			 spool_limit;
+	struct memory		*counted;	/* where its memory is, or NULL */
 	uint64_t		 sent;		/* bytes, since it was reset */
 };
 

@@ -49,6 +49,7 @@ struct settings {
 	off_t		 max_body;
 	size_t		 body_memory;
 	size_t		 reply_memory;
+	size_t		 memory;		/* of clients, a worker; 0 */
 	off_t		 reply_spool;		/* of one reply */
 	off_t		 spool_space;		/* of the whole server */
 	/* Of a form, where its handler says nothing; see tine_form_limits. */
