@@ -6,7 +6,7 @@
 
 #include "../base/text.h"
 #include "header_parameters.h"
-#include "hexadecimal.h"
+#include "../base/hexadecimal.h"
 
 static bool
 is_blank(char c)

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "hexadecimal.h"
+#include "../base/hexadecimal.h"
 #include "urlencoded.h"
 
 void

@@ -9,6 +9,7 @@ main(void)
 	SRunner *runner = srunner_create(base_suite());
 	int failed;
 
+	srunner_add_suite(runner, files_suite());
 	srunner_add_suite(runner, head_suite());
 	srunner_add_suite(runner, server_suite());
 	srunner_run_all(runner, CK_ENV);

@@ -15,7 +15,7 @@
 #include "unit.h"
 
 /* A copy of text whose end is the end of what may be read. */
-static char *
+char *
 guarded(const char *text, size_t length)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);

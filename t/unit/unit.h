@@ -6,9 +6,14 @@
 #define UNIT_H
 
 #include <check.h>
+#include <stddef.h>
 
 Suite	*base_suite(void);
+Suite	*files_suite(void);
 Suite	*head_suite(void);
 Suite	*server_suite(void);
+
+/* A copy whose end is the end of what may be read. */
+char	*guarded(const char *text, size_t length);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The digits of %XX.  isxdigit(3) is not used: the locale has no say.
  */
-#ifndef FORM_HEXADECIMAL_H
-#define FORM_HEXADECIMAL_H
+#ifndef BASE_HEXADECIMAL_H
+#define BASE_HEXADECIMAL_H
 
 /* The digit's value, or -1. */
 static inline int
