@@ -1,12 +1,12 @@
-# A little fuzzing in each run: the corpus, and a few seconds of what chance
-# makes of it.  "make fuzz" does it for longer.
+# A little fuzzing in each run, of each target: the corpus, and two seconds of
+# what chance makes of it.  "make fuzz" does it for longer.
 use strict;
 use warnings;
 use Test::More;
 use Tine::Test;
 
 my $seed = $ENV{TINE_SEED} // time;
-my $seconds = $ENV{TINE_FUZZ_SECONDS} // 5;
+my $seconds = $ENV{TINE_FUZZ_SECONDS} // 2;
 
 for my $program (sort { $a cmp $b } glob(build("t/fuzz/run_*"))) {
 	next unless $program =~ m{/run_([a-z_]+)$} && -x $program;

@@ -23,7 +23,7 @@ arena_init(struct arena *arena, void *memory, size_t size)
 	arena->first_size = size;
 	arena->chunks = NULL;
 	arena->next = memory;
-	arena->end = arena->next + size;
+	arena->end = memory == NULL ? NULL : arena->next + size;
 }
 
 void
@@ -36,7 +36,8 @@ arena_reset(struct arena *arena)
 		free(chunk);
 	}
 	arena->next = arena->first;
-	arena->end = arena->first + arena->first_size;
+	arena->end = arena->first == NULL ? NULL
+	    : arena->first + arena->first_size;
 }
 
 void *

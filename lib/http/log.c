@@ -57,7 +57,7 @@ log_quote(char *out, size_t size, const char *text, size_t length)
 	for (size_t i = 0; i < length; i++) {
 		const unsigned char c = (unsigned char)text[i];
 
-		if (n + 8 > size) {	/* an escape, "...", a quote, NUL */
+		if (n + 9 > size) {	/* an escape, "...", a quote, NUL */
 			memcpy(out + n, "...", 3);
 			n += 3;
 			break;

@@ -428,15 +428,23 @@ is_sound(const struct message *head, size_t length)
 	    head->state_length + head->input_length + head->output_length;
 }
 
+static bool
+is_sealed(int fd)
+{
+	const int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals != -1 && (seals & F_SEAL_SHRINK) != 0;
+}
+
 /* The blob of a memfd. */
 static bool
 map_blob(struct arrival *arrival, int fd)
 {
 	struct stat there;
 
-	/* It must not shrink under our eyes. */
+	/* It must not shrink under our eyes: no other file will do. */
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	if (fstat(fd, &there) == -1 || there.st_size <= 0 ||
+	if (!is_sealed(fd) || fstat(fd, &there) == -1 || there.st_size <= 0 ||
 	    (uint64_t)there.st_size > 3 * MOST)
 		return false;
 	arrival->length = (size_t)there.st_size;

@@ -553,6 +553,13 @@ child_ready(struct loop *loop, struct source *source, unsigned events)
 /* -------------------------------------------------------- what the forker says */
 
 static void
+close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		descriptor_close(fds[i]);
+}
+
+static void
 born(struct loop *loop, const struct forker_news *news, const int *fds,
     size_t count)
 {
@@ -561,8 +568,7 @@ born(struct loop *loop, const struct forker_news *news, const int *fds,
 	crew.asked -= crew.asked > 0;
 	if (child == NULL || count == 0) {
 		free(child);
-		for (size_t i = 0; i < count; i++)
-			descriptor_close(fds[i]);
+		close_all(fds, count);
 		return;
 	}
 	if (crew.is_failing)
@@ -680,9 +686,12 @@ hear(struct loop *loop, struct source *source, unsigned events)
 		return;
 	}
 	if (n != (ssize_t)sizeof(news)) {
+		close_all(fds, n == -1 ? 0 : count);
 		forker_gone(loop);
 		return;
 	}
+	if (news.news != NEWS_BORN)
+		close_all(fds, count);
 	switch ((enum news)news.news) {
 	case NEWS_BORN:
 		born(loop, &news, fds, count);

@@ -5,7 +5,7 @@
  */
 #include "../../lib/form/form_part.h"
 #include "../../lib/form/multipart.h"
-#include "form_pieces.h"
+#include "pieces.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
  * strict; the rest is the form.
  */
 #include "../../lib/form/urlencoded.h"
-#include "form_pieces.h"
+#include "pieces.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the fuzz targets of lib/form share: an input is fed whole and again in
+ * What fuzz targets of parsers share: an input is fed whole and again in
  * pieces, whose lengths come from the input, and both must say the same.
  */
-#ifndef FUZZ_FORM_PIECES_H
-#define FUZZ_FORM_PIECES_H
+#ifndef FUZZ_PIECES_H
+#define FUZZ_PIECES_H
 
 #include <stddef.h>
 #include <stdint.h>
