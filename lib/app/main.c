@@ -52,17 +52,11 @@ open_log(const char *path)
 	return fd;
 }
 
-/* In the background standard error is nobody's: syslog(3) is instead. */
 static int
 open_logs(struct tine_server *server)
 {
-	struct settings *settings = &server->settings;
-
-	if (settings->is_daemon && strcmp(settings->log, "-") == 0)
-		settings->log = "none";
-	if (settings->is_daemon && strcmp(settings->error_log, "-") == 0)
-		settings->error_log = "syslog";
-	server->use_syslog = strcmp(settings->error_log, "syslog") == 0;
+	server->use_syslog = strcmp(server->settings.error_log, "syslog") ==
+	    0;
 	server->open_log = open_log;
 	server->log_fds[0] = open_log(server->settings.log);
 	server->log_fds[1] = open_log(server->settings.error_log);
@@ -319,18 +313,46 @@ rebind(struct tine_server *server)
 	return -1;
 }
 
-/* Some things are laid out once for the life of the master. */
+/* What the workers there are share with new ones cannot change. */
 static int
 check_change(const struct settings *before, const struct settings *now)
 {
-	if (now->mode != before->mode ||
-	    now->max_threads > before->max_threads ||
-	    now->max_children > before->max_children)
-		return failure_errno(EINVAL, "another --mode, or more "
-		    "--max-threads or --max-children, need a restart");
+	if (now->mode != before->mode)
+		return failure_errno(EINVAL, "another --mode needs a restart");
 	if (now->workers == 0)
 		return failure_errno(EINVAL, "--workers=0 needs a restart");
 	return 0;
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void
+keep_text(struct tine_server *server, const char *name, const char *before,
+    const char **now)
+{
+	if (is_same_text(before, *now))
+		return;
+	server_log(server, TINE_LOG_WARNING, "another --%s needs a restart; "
+	    "%s is kept", name, before != NULL ? before : "none");
+	*now = before;
+}
+
+/* What is of the process, not of its workers, is not read anew. */
+static void
+keep_process(struct tine_server *server, const struct settings *before)
+{
+	struct settings *now = &server->settings;
+
+	keep_text(server, "pidfile", before->pidfile, &now->pidfile);
+	keep_text(server, "chdir", before->chdir, &now->chdir);
+	if (now->is_daemon != before->is_daemon)
+		server_log(server, TINE_LOG_WARNING, "--daemon needs a "
+		    "restart");
+	now->is_daemon = before->is_daemon;
 }
 
 static int
@@ -349,8 +371,10 @@ read_again(struct tine_server *server)
 	server->binds_are_file = false;
 	result = options_load(server, server->argc, server->argv, "",
 	    &operand) == EX_OK && check_change(&before, &server->settings) ==
-	    0 ? 0 : -1;
-	server->settings.max_connections = before.max_connections;
+	    0 && privileges_find(server) == EX_OK ? 0 : -1;
+	if (result == 0)
+		keep_process(server, &before);
+	server_bound(&server->settings);
 	if (result == 0 && !same_binds(server, binds, count) &&
 	    server->bind_count > 0)
 		result = rebind(server);
@@ -362,13 +386,14 @@ read_again(struct tine_server *server)
 	return result;
 }
 
+/* The caller puts back what was there if this fails: see reload.c. */
 static int
 refresh(struct tine_server *server)
 {
-	if (server->settings.config != NULL && read_again(server) == -1)
+	if (server->reopen_module != NULL &&
+	    server->reopen_module(server) == -1)
 		return -1;
-	return server->reopen_module != NULL ? server->reopen_module(server)
-	    : 0;
+	return server->settings.config != NULL ? read_again(server) : 0;
 }
 
 /* ----------------------------------------------------------------- serving */
@@ -384,49 +409,6 @@ open_standard(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		(void)close(fd);
-}
-
-static int
-make_absolute(struct tine_server *server, const char **path)
-{
-	char *made;
-
-	if (*path == NULL || **path == '/' || server->start_dir == NULL)
-		return 0;
-	if (asprintf(&made, "%s/%s", server->start_dir, *path) == -1)
-		return failure("no memory for a path");
-	*path = arena_strndup(&server->arena, made, strlen(made));
-	free(made);
-	return *path == NULL ? failure("no memory for a path") : 0;
-}
-
-static bool
-is_file_log(const char *log)
-{
-	return strcmp(log, "-") != 0 && strcmp(log, "none") != 0 &&
-	    strcmp(log, "syslog") != 0;
-}
-
-/* Paths are those of the directory in which it was started. */
-static int
-resolve_paths(struct tine_server *server)
-{
-	struct settings *settings = &server->settings;
-
-	if (settings->chdir == NULL && !settings->is_daemon &&
-	    settings->chroot == NULL)
-		return 0;
-	if ((is_file_log(settings->log) &&
-	    make_absolute(server, &settings->log) == -1) ||
-	    (is_file_log(settings->error_log) &&
-	    make_absolute(server, &settings->error_log) == -1) ||
-	    make_absolute(server, &settings->pidfile) == -1 ||
-	    make_absolute(server, &settings->config) == -1 ||
-	    make_absolute(server, &settings->chroot) == -1 ||
-	    make_absolute(server, &settings->spool_dir) == -1)
-		return -1;
-	server->base.config = settings->config;
-	return 0;
 }
 
 static int
@@ -480,8 +462,6 @@ serve(struct tine_server *server)
 	int status;
 
 	server->refresh = refresh;
-	if (resolve_paths(server) == -1)
-		return EX_OSERR;
 	if (server->settings.is_daemon && !upgrade_is_there() &&
 	    daemon_start() == -1)
 		return EX_OSERR;
@@ -530,12 +510,29 @@ run(struct tine_server *server, int argc, char *argv[],
 	return server->settings.is_test ? check(server) : serve(server);
 }
 
+/*
+ * As the shell knows it: with a link to the release in it, a later upgrade
+ * finds the release that the link leads to then.
+ */
+static char *
+current_directory(void)
+{
+	const char *name = getenv("PWD");
+	struct stat named, real;
+
+	if (name != NULL && *name == '/' && stat(name, &named) == 0 &&
+	    stat(".", &real) == 0 && named.st_dev == real.st_dev &&
+	    named.st_ino == real.st_ino)
+		return strdup(name);
+	return getcwd(NULL, 0);
+}
+
 /* A copy that is there when the titles have taken the original's place. */
 static void
 remember(struct tine_server *server, int argc, char *argv[])
 {
 	char **copy = calloc((size_t)argc + 1, sizeof(char *));
-	char *dir = getcwd(NULL, 0);
+	char *dir = current_directory();
 
 	for (int i = 0; copy != NULL && i < argc; i++) {
 		copy[i] = arena_strndup(&server->arena, argv[i],

@@ -120,8 +120,15 @@ keep_bytes(struct tine_server *server)
 
 	if (file == -1)
 		return failure("%s: %s", server->module, strerror(errno));
-	copy = needs_its_place(file) ? -1
-	    : memfd_create("module", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (needs_its_place(file)) {
+		server_log(server, TINE_LOG_INFO, "%s looks for libraries "
+		    "beside itself ($ORIGIN), so it is loaded by its path: "
+		    "replace the file by rename(2) only", server->module);
+		copy = -1;
+	} else {
+		copy = memfd_create("module", MFD_CLOEXEC |
+		    MFD_ALLOW_SEALING);
+	}
 	if (copy != -1 && copy_file(copy, file) == -1) {
 		(void)close(copy);
 		copy = -1;
@@ -136,25 +143,23 @@ keep_bytes(struct tine_server *server)
 
 /* ------------------------------------------------------------- the command */
 
-/* A path without a slash would be looked for in the library path. */
+/*
+ * A path without a slash would be looked for in the library path.  Links are
+ * not followed here: a reload has to find where they lead then.
+ */
 static int
 find(struct tine_server *server, const char *path)
 {
 	struct stat there;
-	char *absolute;
 
 	if (stat(path, &there) == -1)
 		return failure("%s: %s (name a handler module)", path,
 		    strerror(errno));
 	if (!S_ISREG(there.st_mode))
 		return failure("%s: not a file (name a handler module)", path);
-	absolute = realpath(path, NULL);
-	if (absolute == NULL)
-		return failure("%s: %s", path, strerror(errno));
-	server->module = arena_strndup(&server->arena, absolute,
-	    strlen(absolute));
-	free(absolute);
-	return server->module == NULL ? failure("no memory") : 0;
+	server->module = server_text(server, path);
+	return server->module == NULL ? failure("no memory")
+	    : options_absolute(server, &server->module);
 }
 
 static int

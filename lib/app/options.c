@@ -534,10 +534,65 @@ result_status(enum options_result result)
 }
 
 int
-options_load(struct tine_server *server, int argc, char *argv[],
+options_absolute(struct tine_server *server, const char **path)
+{
+	const char *text;
+	char *made;
+
+	if (*path == NULL || **path == '/' || server->start_dir == NULL)
+		return 0;
+	if (asprintf(&made, "%s/%s", server->start_dir, *path) == -1)
+		return failure("no memory for a path");
+	text = server_text(server, made);
+	free(made);
+	if (text == NULL)
+		return failure("no memory for a path");
+	*path = text;
+	return 0;
+}
+
+static bool
+is_file_log(const char *log)
+{
+	return strcmp(log, "-") != 0 && strcmp(log, "none") != 0 &&
+	    strcmp(log, "syslog") != 0;
+}
+
+/* Paths are those of the directory in which it was started. */
+static int
+resolve_paths(struct tine_server *server)
+{
+	struct settings *settings = &server->settings;
+
+	if ((is_file_log(settings->log) &&
+	    options_absolute(server, &settings->log) == -1) ||
+	    (is_file_log(settings->error_log) &&
+	    options_absolute(server, &settings->error_log) == -1) ||
+	    options_absolute(server, &settings->pidfile) == -1 ||
+	    options_absolute(server, &settings->chroot) == -1 ||
+	    options_absolute(server, &settings->spool_dir) == -1)
+		return EX_OSERR;
+	return EX_OK;
+}
+
+/* In the background standard error is nobody's: syslog(3) is instead. */
+static void
+adjust_logs(struct settings *settings)
+{
+	if (!settings->is_daemon)
+		return;
+	if (strcmp(settings->log, "-") == 0)
+		settings->log = "none";
+	if (strcmp(settings->error_log, "-") == 0)
+		settings->error_log = "syslog";
+}
+
+static int
+load(struct tine_server *server, int argc, char *argv[],
     const char *operand_name, const char **operand)
 {
 	const size_t before = server->bind_count;
+	const char *config;
 	int status;
 
 	server->base = server->settings;
@@ -546,12 +601,28 @@ options_load(struct tine_server *server, int argc, char *argv[],
 	if (status != EX_OK || server->settings.config == NULL)
 		return status;
 	/* Now that its name is known: the file first, then these again. */
-	server->base.config = server->settings.config;
+	if (options_absolute(server, &server->settings.config) == -1)
+		return EX_OSERR;
+	config = server->settings.config;
 	server->settings = server->base;
+	server->settings.config = config;
 	server->bind_count = before;
 	status = read_config(server);
+	if (status == EX_OK)
+		status = result_status(options_read(server, argc, argv,
+		    operand_name, operand));
+	server->settings.config = config;
+	return status;
+}
+
+int
+options_load(struct tine_server *server, int argc, char *argv[],
+    const char *operand_name, const char **operand)
+{
+	const int status = load(server, argc, argv, operand_name, operand);
+
 	if (status != EX_OK)
 		return status;
-	return result_status(options_read(server, argc, argv, operand_name,
-	    operand));
+	adjust_logs(&server->settings);
+	return resolve_paths(server);
 }

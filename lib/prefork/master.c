@@ -162,7 +162,11 @@ interrupt(struct master *master)
 static void
 resize(struct master *master, bool up)
 {
-	if (up && master->most < master->slot_count / 2) {
+	if (up && master->most >= master->slot_count / 2) {
+		server_log(master->server, TINE_LOG_WARNING, "TTIN: no room "
+		    "for more than %u workers (raise --workers)",
+		    master->most);
+	} else if (up) {
 		master->wanted++;
 		master->least++;
 		master->most++;
@@ -362,8 +366,7 @@ open_master(struct master *master)
 {
 	struct tine_server *server = master->server;
 
-	if (server_prepare(server, master->slot_count) == -1 ||
-	    workers_open(master) == -1 || open_signals(master) == -1 ||
+	if (workers_open(master) == -1 || open_signals(master) == -1 ||
 	    upgrade_take_up(master) == -1)
 		return -1;
 	return server->handover[0] != -1 ? 0
@@ -384,8 +387,6 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 		.has_terminal = isatty(STDIN_FILENO) == 1
 	};
 
-	/* Room for TTIN, and for a generation beside another. */
-	master.slot_count = master.most * 4 + 4;
 	notify_open(&master.notify);
 	server_clean_environment();
 	if (open_master(&master) == 0) {

@@ -20,17 +20,19 @@
 
 #define GROUPS	64
 
-/* Found once, in the master. */
-static struct {
+struct identity {
 	bool	is_wanted;	/* --user or --group was given */
 	uid_t	user;
 	gid_t	group;
 	gid_t	groups[GROUPS];
 	int	group_count;
-} identity;
+};
+
+/* Found in the master, at its start and at a reload. */
+static struct identity identity;
 
 static int
-find_user(const char *name)
+find_user(struct identity *found, const char *name)
 {
 	const struct passwd *entry;
 
@@ -40,17 +42,17 @@ find_user(const char *name)
 		(void)failure("--user=%s: there is no such user", name);
 		return EX_NOUSER;
 	}
-	identity.user = entry->pw_uid;
-	identity.group = entry->pw_gid;
-	identity.group_count = GROUPS;
-	if (getgrouplist(name, entry->pw_gid, identity.groups,
-	    &identity.group_count) == -1)
-		identity.group_count = GROUPS;
+	found->user = entry->pw_uid;
+	found->group = entry->pw_gid;
+	found->group_count = GROUPS;
+	if (getgrouplist(name, entry->pw_gid, found->groups,
+	    &found->group_count) == -1)
+		found->group_count = GROUPS;
 	return EX_OK;
 }
 
 static int
-find_group(const char *name)
+find_group(struct identity *found, const char *name)
 {
 	const struct group *entry = getgrnam(name);
 
@@ -58,10 +60,10 @@ find_group(const char *name)
 		(void)failure("--group=%s: there is no such group", name);
 		return EX_NOUSER;
 	}
-	identity.group = entry->gr_gid;
-	if (identity.group_count == 0) {
-		identity.groups[0] = entry->gr_gid;
-		identity.group_count = 1;
+	found->group = entry->gr_gid;
+	if (found->group_count == 0) {
+		found->groups[0] = entry->gr_gid;
+		found->group_count = 1;
 	}
 	return EX_OK;
 }
@@ -71,22 +73,24 @@ privileges_find(struct tine_server *server)
 {
 	const struct settings *settings = &server->settings;
 	int status = EX_OK;
+	struct identity found = {
+		.user = geteuid(), .group = getegid(),
+		.is_wanted = settings->user != NULL || settings->group != NULL
+	};
 
-	memset(&identity, 0, sizeof(identity));
-	identity.user = geteuid();
-	identity.group = getegid();
-	identity.is_wanted = settings->user != NULL || settings->group != NULL;
 	if (settings->user != NULL)
-		status = find_user(settings->user);
+		status = find_user(&found, settings->user);
 	if (status == EX_OK && settings->group != NULL)
-		status = find_group(settings->group);
+		status = find_group(&found, settings->group);
 	if (status == EX_OK && geteuid() != 0 &&
-	    (identity.user != geteuid() || identity.group != getegid() ||
+	    (found.user != geteuid() || found.group != getegid() ||
 	    settings->chroot != NULL)) {
 		(void)failure("%s needs root", settings->chroot != NULL
 		    ? "--chroot" : "another --user or --group");
 		status = EX_NOPERM;
 	}
+	if (status == EX_OK)
+		identity = found;
 	return status;
 }
 

@@ -4,6 +4,7 @@
  * it is ready the others follow in small groups, each new one ready before an
  * old one leaves.  If anything fails, the generation before stays.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,13 +14,17 @@
 #include "../base/clock.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
+#include "privileges.h"
 #include "supervise.h"
 
 /* What a reload may change, as it was. */
 struct generation {
 	struct settings	 settings;
 	int		 module_fd;
-	const char	*module;
+	int		 log_fds[2];
+	bool		 use_syslog;
+	const char	*binds[16];
+	size_t		 bind_count;
 	struct listener	*listeners;
 	size_t		 listener_count;
 	unsigned	 wanted, least, most;
@@ -37,13 +42,19 @@ remember(const struct master *master)
 	if (before == NULL)
 		return NULL;
 	*before = (struct generation){
-		.settings = server->settings, .module = server->module,
+		.settings = server->settings,
 		.module_fd = server->module_fd,
+		.log_fds = { server->log_fds[0], server->log_fds[1] },
+		.use_syslog = server->use_syslog,
+		.bind_count = server->bind_count,
 		.listeners = server->listeners,
 		.listener_count = server->listener_count,
 		.wanted = master->wanted, .least = master->least,
 		.most = master->most, .number = master->generation
 	};
+	static_assert(sizeof(before->binds) == sizeof(server->binds),
+	    "as many addresses");
+	memcpy(before->binds, server->binds, sizeof(before->binds));
 	return before;
 }
 
@@ -57,34 +68,59 @@ has_listener(const struct listener *listeners, size_t count, int fd)
 	return false;
 }
 
-/* Closes those of one set that are not in another. */
+/* Closes those of one set that are not in another, and removes their files. */
 static void
 close_other_listeners(struct listener *listeners, size_t count,
-    const struct listener *kept, size_t kept_count)
+    const struct listener *kept, size_t kept_count, bool remove)
 {
 	if (listeners == kept)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (!has_listener(kept, kept_count, listeners[i].source.fd))
-			listener_close(&listeners[i], true);
+			listener_close(&listeners[i], remove);
 	}
 	free(listeners);
+}
+
+/* Standard error is not ours to close. */
+static void
+close_other_logs(const int fds[2], const int kept[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (fds[i] != kept[i] && fds[i] > STDERR_FILENO)
+			descriptor_close(fds[i]);
+	}
+}
+
+/* Closes what only the generation before had. */
+static void
+close_before(const struct master *master, bool remove)
+{
+	const struct generation *before = master->before;
+	const struct tine_server *server = master->server;
+
+	if (before->module_fd != server->module_fd)
+		descriptor_close(before->module_fd);
+	close_other_logs(before->log_fds, server->log_fds);
+	close_other_listeners(before->listeners, before->listener_count,
+	    server->listeners, server->listener_count, remove);
 }
 
 static void
 forget(struct master *master)
 {
-	struct generation *before = master->before;
-	struct tine_server *server = master->server;
-
-	master->before = NULL;
-	if (before == NULL)
+	if (master->before == NULL)
 		return;
-	if (before->module_fd != server->module_fd)
-		descriptor_close(before->module_fd);
-	close_other_listeners(before->listeners, before->listener_count,
-	    server->listeners, server->listener_count);
-	free(before);
+	close_before(master, true);
+	free(master->before);
+	master->before = NULL;
+}
+
+void
+reload_enter_worker(const struct master *master)
+{
+	if (master->before != NULL)
+		close_before(master, false);
 }
 
 static void
@@ -98,11 +134,15 @@ go_back(struct master *master)
 	master->before = NULL;
 	if (before->module_fd != server->module_fd)
 		descriptor_close(server->module_fd);
+	close_other_logs(server->log_fds, before->log_fds);
 	close_other_listeners(server->listeners, server->listener_count,
-	    before->listeners, before->listener_count);
+	    before->listeners, before->listener_count, true);
 	server->settings = before->settings;
-	server->module = before->module;
 	server->module_fd = before->module_fd;
+	memcpy(server->log_fds, before->log_fds, sizeof(server->log_fds));
+	server->use_syslog = before->use_syslog;
+	memcpy(server->binds, before->binds, sizeof(server->binds));
+	server->bind_count = before->bind_count;
 	server->listeners = before->listeners;
 	server->listener_count = before->listener_count;
 	master->wanted = before->wanted;
@@ -110,6 +150,83 @@ go_back(struct master *master)
 	master->most = before->most;
 	master->generation = before->number;
 	free(before);
+	(void)privileges_find(server);
+}
+
+/* -------------------------------------------------------------------- logs */
+
+/* The same file, of a new name perhaps: the workers' descriptors change. */
+static void
+reopen(struct master *master, unsigned which, const char *path,
+    enum command what)
+{
+	struct tine_server *server = master->server;
+	const char byte = (char)what;
+	int fd;
+
+	if (server->open_log == NULL || path == NULL ||
+	    server->log_fds[which] <= STDERR_FILENO)
+		return;
+	fd = server->open_log(path);
+	if (fd <= STDERR_FILENO) {
+		server_log(server, TINE_LOG_ERROR, "%s; the old file is kept",
+		    tine_error());
+		return;
+	}
+	(void)dup3(fd, server->log_fds[which], O_CLOEXEC);
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		if (master->slots[i].control != -1)
+			(void)descriptor_pass(master->slots[i].control, &byte,
+			    1, &fd, 1);
+	}
+	descriptor_close(fd);
+}
+
+void
+reload_logs(struct master *master)
+{
+	const struct settings *settings = &master->server->settings;
+
+	reopen(master, 0, settings->log, COMMAND_LOG);
+	reopen(master, 1, settings->error_log, COMMAND_ERROR_LOG);
+}
+
+/* Logs of another name are for new workers; old ones keep theirs. */
+static int
+open_logs(const struct master *master)
+{
+	const struct settings *before = &master->before->settings;
+	struct tine_server *server = master->server;
+	const struct settings *now = &server->settings;
+	const char *const old_paths[] = { before->log, before->error_log };
+	const char *const paths[] = { now->log, now->error_log };
+
+	for (unsigned i = 0; i < 2 && server->open_log != NULL; i++) {
+		int fd;
+
+		if (strcmp(old_paths[i], paths[i]) == 0)
+			continue;
+		fd = server->open_log(paths[i]);
+		if (fd == -2)
+			return -1;
+		server->log_fds[i] = fd;
+	}
+	server->use_syslog = strcmp(now->error_log, "syslog") == 0;
+	return 0;
+}
+
+/* Those that kept their name are opened anew as by SIGUSR1. */
+static void
+change_logs(struct master *master)
+{
+	const struct generation *before = master->before;
+	const struct tine_server *server = master->server;
+
+	if (server->log_fds[0] == before->log_fds[0])
+		reopen(master, 0, server->settings.log, COMMAND_LOG);
+	if (server->log_fds[1] == before->log_fds[1])
+		reopen(master, 1, server->settings.error_log,
+		    COMMAND_ERROR_LOG);
 }
 
 /* ---------------------------------------------------------------- the reload */
@@ -125,7 +242,7 @@ refuse(struct master *master, const char *why)
 }
 
 /* The configured number, whatever TTIN and TTOU made of it. */
-static void
+static int
 set_size(struct master *master)
 {
 	const struct settings *settings = &master->server->settings;
@@ -137,6 +254,7 @@ set_size(struct master *master)
 		master->wanted = master->least;
 	if (master->wanted > master->most)
 		master->wanted = master->most;
+	return workers_make_room(master);
 }
 
 static void
@@ -156,7 +274,8 @@ begin(struct master *master)
 	}
 	master->before = remember(master);
 	if (master->before == NULL || (server->refresh != NULL &&
-	    server->refresh(server) == -1)) {
+	    server->refresh(server) == -1) || open_logs(master) == -1 ||
+	    set_size(master) == -1) {
 		const char *why = master->before == NULL ? "no memory"
 		    : tine_error();
 
@@ -164,8 +283,7 @@ begin(struct master *master)
 		refuse(master, why);
 		return;
 	}
-	reload_logs(master);
-	set_size(master);
+	change_logs(master);
 	master->generation = ++master->last_generation;
 	master->reload = RELOAD_TRIAL;
 	master->fork_after = 0;
@@ -236,41 +354,4 @@ reload_failed(struct master *master, const char *why)
 		upgrade_back(master, why);	/* returns if it cannot */
 	go_back(master);
 	refuse(master, why);
-}
-
-/* -------------------------------------------------------------------- logs */
-
-static void
-reopen(struct master *master, unsigned which, const char *path,
-    enum command what)
-{
-	struct tine_server *server = master->server;
-	const char byte = (char)what;
-	int fd;
-
-	if (server->open_log == NULL || path == NULL ||
-	    server->log_fds[which] <= STDERR_FILENO)
-		return;
-	fd = server->open_log(path);
-	if (fd < 0) {
-		server_log(server, TINE_LOG_ERROR, "%s; the old file is kept",
-		    tine_error());
-		return;
-	}
-	(void)dup3(fd, server->log_fds[which], O_CLOEXEC);
-	for (unsigned i = 0; i < master->slot_count; i++) {
-		if (master->slots[i].control != -1)
-			(void)descriptor_pass(master->slots[i].control, &byte,
-			    1, &fd, 1);
-	}
-	descriptor_close(fd);
-}
-
-void
-reload_logs(struct master *master)
-{
-	const struct settings *settings = &master->server->settings;
-
-	reopen(master, 0, settings->log, COMMAND_LOG);
-	reopen(master, 1, settings->error_log, COMMAND_ERROR_LOG);
 }

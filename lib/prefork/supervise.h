@@ -30,6 +30,7 @@ struct slot {
 	pid_t		 pid;
 	int		 control;	/* our end of its socket */
 	unsigned	 generation;
+	struct scoreboard *board;	/* that its line is of; NULL: empty */
 	bool		 wants_leave;	/* it asked to be replaced */
 	bool		 is_stuck;	/* its handler was, so it is ended */
 	bool		 is_late;	/* it is killed for its time */
@@ -98,6 +99,13 @@ struct master {
 
 int	workers_open(struct master *master);
 void	workers_close(struct master *master);
+
+/*
+ * Makes room for what the settings say now, if there is too little of it: new
+ * workers get a new scoreboard, those that are there keep theirs.  Returns -1
+ * with the text of tine_error().
+ */
+int	workers_make_room(struct master *master);
 unsigned workers_count(const struct master *master, enum slot_state from,
 	    enum slot_state to);
 
@@ -135,6 +143,12 @@ void	reload_turn(struct master *master);
 /* A worker of this generation was ready, or died before. */
 void	reload_ready(struct master *master, const struct slot *slot);
 void	reload_failed(struct master *master, const char *why);
+
+/*
+ * In a new worker: closes what is there for the old ones only.  A listener
+ * that is given up would else stay open in it, and its clients would wait.
+ */
+void	reload_enter_worker(const struct master *master);
 
 /* Reopens the logs, here and in the workers. */
 void	reload_logs(struct master *master);

@@ -40,10 +40,17 @@
 #define QUIET		60000	/* ms without a full worker: down to N */
 #define STEP_MOST	32
 
+/* A generation that is leaving may have a board of its own. */
+static struct scoreboard *
+board_of(const struct master *master, const struct slot *slot)
+{
+	return slot->board != NULL ? slot->board : master->server->board;
+}
+
 static struct worker_line *
 line_of(const struct master *master, const struct slot *slot)
 {
-	return &master->server->board->lines[slot - master->slots];
+	return &board_of(master, slot)->lines[slot - master->slots];
 }
 
 unsigned
@@ -98,6 +105,7 @@ become_worker(struct master *master, unsigned index, int control)
 	descriptor_close(master->signals);
 	notify_close(&master->notify);
 	descriptor_close(master->server->pidfile_fd);
+	reload_enter_worker(master);
 	worker_main(master->server, index, control);
 }
 
@@ -176,7 +184,8 @@ fork_worker(struct master *master, unsigned index)
 	fork_worked(master);
 	*slot = (struct slot){
 		.state = SLOT_STARTING, .pid = pid, .control = pair[0],
-		.generation = master->generation, .forked = clock_ms()
+		.generation = master->generation, .forked = clock_ms(),
+		.board = master->server->board
 	};
 	if (master->server->settings.start_timeout != 0)
 		slot->kill_at = slot->forked +
@@ -493,7 +502,8 @@ static void
 log_hand(struct master *master, unsigned index, enum tine_level level,
     const char *format)
 {
-	const struct scoreboard *board = master->server->board;
+	const struct scoreboard *board = board_of(master,
+	    &master->slots[index]);
 	char client[64], request[256], what[400];
 
 	for (unsigned i = 0; i < board->handlers; i++) {
@@ -517,7 +527,8 @@ log_hand(struct master *master, unsigned index, enum tine_level level,
 static void
 log_last_reply(struct master *master, unsigned index)
 {
-	const struct scoreboard *board = master->server->board;
+	const struct scoreboard *board = board_of(master,
+	    &master->slots[index]);
 	const struct worker_line *line = &board->lines[index];
 	const unsigned slot = (unsigned)atomic_load(&line->crash_slot);
 	const int status = atomic_load(&line->crash_status);
@@ -564,7 +575,7 @@ log_death(struct master *master, unsigned index, int status)
 static void
 salvage(struct master *master, unsigned index)
 {
-	struct scoreboard *board = master->server->board;
+	struct scoreboard *board = board_of(master, &master->slots[index]);
 	struct worker_line *line = &board->lines[index];
 
 	for (unsigned which = 0; which < 2; which++) {
@@ -640,10 +651,27 @@ note_useless(struct master *master, const struct slot *slot,
 	    "%u.%02u s", master->useless, pause / 1000, pause % 1000 / 10);
 }
 
+/* The last of an old generation takes its board along. */
+static void
+drop_board(const struct master *master, struct slot *slot)
+{
+	struct scoreboard *board = slot->board;
+
+	slot->board = NULL;
+	if (board == NULL || board == master->server->board)
+		return;
+	for (unsigned i = 0; i < master->slot_count; i++) {
+		if (master->slots[i].board == board)
+			return;
+	}
+	scoreboard_free(board);
+}
+
 static void
 buried(struct master *master, unsigned index, int status)
 {
 	struct slot *slot = &master->slots[index];
+	struct worker_line *line = line_of(master, slot);
 	const bool was_starting = slot->state == SLOT_STARTING;
 	const bool was_told = slot->state >= SLOT_LEAVING && !slot->is_stuck;
 	const bool is_trial = was_starting &&
@@ -663,11 +691,12 @@ buried(struct master *master, unsigned index, int status)
 		    ? WEXITSTATUS(status) : EX_SOFTWARE;
 	if (!was_told && !is_trial)
 		note_useless(master, slot, was_starting);
-	master->served += atomic_load(&line_of(master, slot)->requests);
+	master->served += atomic_load(&line->requests);
 	descriptor_close(slot->control);
+	worker_line_state(line, WORKER_EMPTY, clock_ms());
+	atomic_store(&line->connections, 0);
+	drop_board(master, slot);
 	*slot = (struct slot){ .control = -1 };
-	worker_line_state(line_of(master, slot), WORKER_EMPTY, clock_ms());
-	atomic_store(&line_of(master, slot)->connections, 0);
 	if (is_trial)
 		reload_failed(master, "the first new worker died");
 }
@@ -789,8 +818,8 @@ stuck_at(const struct master *master, const struct slot *slot, char client[64],
     char request[256])
 {
 	const struct tine_server *server = master->server;
-	const struct handler_line *line = scoreboard_handler(server->board,
-	    (unsigned)(slot - master->slots), 0);
+	const struct handler_line *line = scoreboard_handler(
+	    board_of(master, slot), (unsigned)(slot - master->slots), 0);
 	uint64_t since, progress;
 
 	if (server->settings.timeout == 0 ||
@@ -908,19 +937,68 @@ workers_judge_start(struct master *master)
 
 /* --------------------------------------------------------- opening, closing */
 
+/* Room for TTIN, and for a generation beside another. */
+static unsigned
+slots_wanted(const struct master *master)
+{
+	return master->most * 4 + 16;
+}
+
+static int
+make_slots(struct master *master, unsigned count)
+{
+	struct slot *slots = reallocarray(master->slots, count,
+	    sizeof(*slots));
+	struct pollfd *fds;
+	struct slot **who;
+
+	if (slots != NULL)
+		master->slots = slots;
+	fds = reallocarray(master->fds, count + 1, sizeof(*fds));
+	if (fds != NULL)
+		master->fds = fds;
+	who = reallocarray(master->who, count + 1, sizeof(struct slot *));
+	if (who != NULL)
+		master->who = who;
+	if (slots == NULL || fds == NULL || who == NULL)
+		return failure("no memory for %u workers", master->wanted);
+	for (unsigned i = master->slot_count; i < count; i++)
+		slots[i] = (struct slot){ .control = -1 };
+	master->slot_count = count;
+	return 0;
+}
+
 int
 workers_open(struct master *master)
 {
-	const size_t count = master->slot_count;
+	const unsigned count = slots_wanted(master);
 
-	master->slots = calloc(count, sizeof(*master->slots));
-	master->fds = calloc(count + 1, sizeof(*master->fds));
-	master->who = calloc(count + 1, sizeof(struct slot *));
-	if (master->slots == NULL || master->fds == NULL ||
-	    master->who == NULL)
-		return failure("no memory for %u workers", master->wanted);
-	for (size_t i = 0; i < count; i++)
-		master->slots[i].control = -1;
+	return server_prepare(master->server, count) == -1 ? -1
+	    : make_slots(master, count);
+}
+
+int
+workers_make_room(struct master *master)
+{
+	struct tine_server *server = master->server;
+	struct scoreboard *before = server->board, *board;
+	unsigned count = slots_wanted(master);
+
+	if (count < master->slot_count)
+		count = master->slot_count;
+	if (count == master->slot_count &&
+	    server_handlers(&server->settings) <= before->handlers)
+		return 0;
+	board = server_board(server, count);
+	if (board == NULL)
+		return -1;
+	if (make_slots(master, count) == -1) {
+		scoreboard_free(board);
+		return -1;
+	}
+	server->board = board;
+	if (workers_count(master, SLOT_STARTING, SLOT_ENDING) == 0)
+		scoreboard_free(before);
 	return 0;
 }
 

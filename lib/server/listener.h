@@ -19,6 +19,7 @@ struct listener {
 	dev_t		 device;	/* of the Unix socket's file */
 	ino_t		 inode;
 	bool		 is_inherited;	/* not ours to shut or to remove */
+	bool		 is_adopted;	/* it was there before it was asked for */
 	bool		 is_deferred;	/* TCP_DEFER_ACCEPT: data is there */
 };
 

@@ -88,6 +88,7 @@ open_or_adopt(struct tine_server *server, struct listener *listener,
 	    -1)
 		return -1;
 	(void)snprintf(listener->asked, sizeof(listener->asked), "%s", asked);
+	listener->is_adopted = fd != -1;
 	return 0;
 }
 
@@ -134,9 +135,14 @@ tine_server_bind(struct tine_server *server, const char *text)
 	return 0;
 
 fail:
-	while (server->listener_count > before)
-		listener_close(&server->listeners[--server->listener_count],
-		    true);
+	while (server->listener_count > before) {
+		struct listener *listener =
+		    &server->listeners[--server->listener_count];
+
+		/* One that was there before is still its owner's. */
+		if (!listener->is_adopted)
+			listener_close(listener, true);
+	}
 	return -1;
 }
 
@@ -254,8 +260,8 @@ server_log(struct tine_server *server, enum tine_level level,
  * As many connections as there may be descriptors, less some for the
  * handlers' own files and for spools.
  */
-static void
-bound_connections(struct settings *settings)
+void
+server_bound(struct settings *settings)
 {
 	struct rlimit limit;
 	rlim_t room;
@@ -282,8 +288,8 @@ bound_connections(struct settings *settings)
 		settings->max_connections = (unsigned)room;
 }
 
-static unsigned
-handlers_of(const struct settings *settings)
+unsigned
+server_handlers(const struct settings *settings)
 {
 	switch (settings->mode) {
 	case MODE_THREAD:
@@ -296,18 +302,26 @@ handlers_of(const struct settings *settings)
 	return 2;
 }
 
+struct scoreboard *
+server_board(const struct tine_server *server, unsigned workers)
+{
+	struct scoreboard *board = scoreboard_new(workers,
+	    server_handlers(&server->settings), SERVER_JOURNAL);
+
+	if (board == NULL)
+		(void)failure("no memory for the scoreboard");
+	return board;
+}
+
 int
 server_prepare(struct tine_server *server, unsigned workers)
 {
 	tzset();		/* once, not in each child */
-	bound_connections(&server->settings);
+	server_bound(&server->settings);
 	(void)signal(SIGPIPE, SIG_IGN);	/* sendfile(2) has no MSG_NOSIGNAL */
 	scoreboard_free(server->board);
-	server->board = scoreboard_new(workers,
-	    handlers_of(&server->settings), SERVER_JOURNAL);
-	if (server->board == NULL)
-		return failure("no memory for the scoreboard");
-	return 0;
+	server->board = server_board(server, workers);
+	return server->board == NULL ? -1 : 0;
 }
 
 static const struct strategy *

@@ -81,6 +81,16 @@ struct tine_server *server_new(const struct protocol *protocol,
  */
 int	server_prepare(struct tine_server *server, unsigned workers);
 
+/* What the limit of descriptors makes of the settings. */
+void	server_bound(struct settings *settings);
+
+/* How many handlers a worker may have in hand, by its scoreboard. */
+unsigned server_handlers(const struct settings *settings);
+
+/* A scoreboard for so many workers; NULL with the text of tine_error(). */
+struct scoreboard *server_board(const struct tine_server *server,
+	    unsigned workers);
+
 /*
  * Serves in this process as worker index.  prepare is called when the loop is
  * open, before the first request; -1 ends the worker.  Returns 0, or -1 with

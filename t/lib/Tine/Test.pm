@@ -11,14 +11,14 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX qw(:sys_wait_h);
-use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
+use Socket qw(IPPROTO_TCP TCP_NODELAY SOCK_DGRAM SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(@modes @workers each_mode start wait_for source build slow
     program request slurp children alive reply_of tail_of run_command
     cpu_of threads_of descriptors_of is_pattern spew variant binary
-    under_load);
+    under_load notify_socket);
 
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
@@ -52,6 +52,17 @@ sub binary {
 	my $path = build(shift);
 	(my $hidden = $path) =~ s{([^/]+)$}{.libs/$1};
 	return -x $hidden ? $hidden : $path;
+}
+
+# What a service manager listens at; see Tine::Notify.
+sub notify_socket {
+	my $path = tempdir(CLEANUP => 1) . "/notify";
+	my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM,
+	    Local => $path) or croak "$path: $!";
+
+	$socket->blocking(0);
+	return bless { path => $path, socket => $socket, got => [] },
+	    "Tine::Notify";
 }
 
 # Waits until the condition is true; returns what it returned, or false.
@@ -144,8 +155,8 @@ sub descriptors_of { return scalar(() = glob("/proc/$_[0]/fd/*")) }
 sub program { return build("t/target") }
 
 # Starts a server and waits until it says where it listens.  Options: program,
-# args (list), mode, workers, bind (list), env, unix, quiet (log lines that
-# are expected, as a pattern).
+# args (list), mode, workers, bind (list), bare (all options are in args), env,
+# quiet (log lines that are expected, as a pattern).
 sub start {
 	my %o = (program => program(), mode => "single", workers => 1,
 	    bind => ["127.0.0.1:0"], args => [], @_);
@@ -153,8 +164,8 @@ sub start {
 	my $self = bless {
 		%o, dir => $dir, out => "$dir/out", err => "$dir/err"
 	}, __PACKAGE__;
-	my @command = ($o{program}, "--mode=$o{mode}",
-	    "--workers=$o{workers}", (map { "--bind=$_" } @{$o{bind}}),
+	my @command = ($o{program}, $o{bare} ? () : ("--mode=$o{mode}",
+	    "--workers=$o{workers}", map { "--bind=$_" } @{$o{bind}}),
 	    @{$o{args}});
 
 	my $pid = fork // croak "fork: $!";
@@ -487,6 +498,37 @@ END {
 		$status ||= 1 if $is_forgotten || !$is_gone || @odd;
 	}
 	$? = $status;
+}
+
+# A service manager's socket: what was sent to it, in order.
+package Tine::Notify;
+
+sub messages {
+	my $self = shift;
+
+	while (defined($self->{socket}->recv(my $text, 4096))) {
+		push @{$self->{got}}, $text;
+	}
+	return @{$self->{got}};
+}
+
+# Waits for a message like that; returns it.
+sub wait_like {
+	my ($self, $pattern, $seconds) = @_;
+	my $found;
+
+	Tine::Test::wait_for(sub {
+		($found) = grep { $_ =~ $pattern } $self->messages;
+	}, $seconds // 10);
+	return $found;
+}
+
+# Forgets what came until now.
+sub clear {
+	my $self = shift;
+
+	$self->messages;
+	$self->{got} = [];
 }
 
 package Tine::Client;
