@@ -87,6 +87,8 @@ static const struct option_row rows[] = {
 	    "header fields of a request (100)" },
 	{ "max-body", "SIZE", KIND_SIZE, AT(max_body), 0, 0,
 	    "body of a request (1G)" },
+	{ "max-extensions", "SIZE", KIND_MEMORY, AT(max_extensions), 0,
+	    1 << 24, "chunk extensions of a body (16K)" },
 	{ "body-memory", "SIZE", KIND_MEMORY, AT(body_memory), 0, 1 << 30,
 	    "body kept in memory; longer ones go to a file (64K)" },
 	{ "form-fields", "N", KIND_NUMBER, AT(form_fields), 1, 10000000,

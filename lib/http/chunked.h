@@ -16,17 +16,27 @@ enum chunked_result {
 	CHUNKED_BAD	/* see why */
 };
 
+/* The most that is taken of what is no data. */
+struct chunked_bounds {
+	uint64_t	 extensions;	/* bytes, of all chunks together */
+	uint64_t	 trailers;	/* bytes */
+	uint64_t	 trailer_count;
+};
+
 struct chunked {
+	struct chunked_bounds bounds;
 	unsigned	 state;
 	unsigned	 digits;	/* of this size */
 	uint64_t	 left;		/* of this chunk's data */
-	uint64_t	 extra;		/* bytes of extensions and trailers */
+	uint64_t	 extra;		/* bytes of extensions, then trailers */
 	unsigned	 trailers;
 	unsigned	 is_done;	/* the last byte was taken */
+	int		 status;	/* what to answer, if it is bad */
 	const char	*why;
 };
 
-void	chunked_init(struct chunked *chunked);
+void	chunked_init(struct chunked *chunked,
+	    const struct chunked_bounds *bounds);
 
 /* Whether a decoder that came from elsewhere may be gone on with. */
 bool	chunked_is_sound(const struct chunked *chunked);

@@ -145,7 +145,7 @@ frame_chunked(struct http *http)
 	result = chunked_decode(&http->chunked, start + http->body_end,
 	    start + http->body_end, raw, &used, &made);
 	if (result == CHUNKED_BAD)
-		return refuse(http, 400, http->chunked.why);
+		return refuse(http, http->chunked.status, http->chunked.why);
 	http->body_length += (off_t)made;
 	if (http->body_length > settings_of(http)->max_body ||
 	    (http->chunked.left > 0 && http->chunked.left >
@@ -257,6 +257,20 @@ frame_body(struct http *http)
 	return FRAMING_WHOLE;
 }
 
+/* Trailers are fields: the bounds of a head are theirs, once more. */
+void
+framing_begin_chunked(struct http *http)
+{
+	const struct settings *settings = settings_of(http);
+	const struct chunked_bounds bounds = {
+		.extensions = settings->max_extensions,
+		.trailers = settings->max_head,
+		.trailer_count = settings->max_fields
+	};
+
+	chunked_init(&http->chunked, &bounds);
+}
+
 static enum framing
 choose_body(struct http *http)
 {
@@ -268,7 +282,7 @@ choose_body(struct http *http)
 		return refuse(http, 413, NULL);
 	if (head->is_chunked) {
 		http->phase = PHASE_CHUNKED;
-		chunked_init(&http->chunked);
+		framing_begin_chunked(http);
 	} else if ((uint64_t)head->length <= body_memory(http)) {
 		http->phase = PHASE_MEMORY;
 	} else {
@@ -545,9 +559,11 @@ pack(struct exchange *exchange, void *out, size_t size, size_t *length)
 }
 
 static void
-unpack_chunked(struct chunked *chunked, const struct packed *packed)
+unpack_chunked(struct http *http, const struct packed *packed)
 {
-	chunked_init(chunked);
+	struct chunked *chunked = &http->chunked;
+
+	framing_begin_chunked(http);
 	chunked->state = (unsigned)packed->chunk_state;
 	chunked->digits = (unsigned)packed->chunk_digits;
 	chunked->left = packed->chunk_left;
@@ -593,7 +609,7 @@ unpack(struct exchange *exchange, const void *from, size_t length)
 	    head_parse(&http->head, input->data + input->start,
 	    there(http)) != HEAD_DONE)
 		return -1;
-	unpack_chunked(&http->chunked, &packed);
+	unpack_chunked(http, &packed);
 	if (!is_sound(http, &packed))
 		return -1;
 	http->phase = (enum http_phase)packed.phase;

@@ -171,13 +171,32 @@ port_is_valid(const char *text, size_t length)
 	    (head_number(text, length, &port) && port <= 65535);
 }
 
-/* "[" … "]", RFC 3986, section 3.2.2. */
+/* "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ) */
+static bool
+future_is_valid(const char *text, size_t length)
+{
+	size_t at = 1;
+
+	while (at < length && is(text[at], HEX))
+		at++;
+	if (at == 1 || at + 1 >= length || text[at] != '.')
+		return false;
+	for (at++; at < length; at++) {
+		if (!is(text[at], HOST) && text[at] != ':')
+			return false;
+	}
+	return true;
+}
+
+/* Between "[" and "]", RFC 3986, section 3.2.2. */
 static bool
 literal_is_valid(const char *text, size_t length)
 {
 	char address[INET6_ADDRSTRLEN];
 	struct in6_addr in6;
 
+	if (length > 0 && (text[0] | 0x20) == 'v')
+		return future_is_valid(text, length);
 	if (length >= sizeof(address))
 		return false;
 	memcpy(address, text, length);
@@ -220,6 +239,9 @@ head_host_is_valid(const char *value, size_t length)
 	colon = memchr(value, ':', length);
 	if (colon == NULL)
 		return name_is_valid(value, length);
+	/* A port of no host: RFC 9110, section 4.2.1. */
+	if (colon == value)
+		return false;
 	return name_is_valid(value, (size_t)(colon - value)) &&
 	    port_is_valid(colon + 1, length - (size_t)(colon - value) - 1);
 }
@@ -255,8 +277,7 @@ absolute_is_valid(struct head *head, const char *data)
 		end++;
 	head->form = TARGET_ABSOLUTE;
 	split_query(head, data, end, to);
-	return end > host && data[host] != ':' &&
-	    head_host_is_valid(data + host, end - host);
+	return end > host && head_host_is_valid(data + host, end - host);
 }
 
 /* "host:port", for CONNECT alone: RFC 9112, section 3.2.3. */
@@ -269,7 +290,7 @@ authority_is_valid(struct head *head, const char *data)
 	head->form = TARGET_AUTHORITY;
 	head->path = head->target;
 	head->query = span(head->target.at + length, head->target.at + length);
-	return is(text[length - 1], DIGIT) && text[0] != ':' &&
+	return is(text[length - 1], DIGIT) &&
 	    memchr(text, ':', length) != NULL &&
 	    head_host_is_valid(text, length);
 }
@@ -355,40 +376,60 @@ note_coding(struct head *head, const char *value, size_t length)
 	return HEAD_MORE;
 }
 
-/* Lists of tokens, RFC 9110, section 5.6.1; empty elements are allowed. */
+/*
+ * Takes the next element of a list, white space cut, from *at on: RFC 9110,
+ * section 5.6.1.  Empty ones are passed over.  False at the end.
+ */
+static bool
+next_element(const char *value, size_t length, size_t *at, struct span *element)
+{
+	size_t from = *at, end;
+
+	while (from < length && (value[from] == ',' || value[from] == ' ' ||
+	    value[from] == '\t'))
+		from++;
+	if (from == length)
+		return false;
+	end = from;
+	for (*at = from; *at < length && value[*at] != ','; ++*at) {
+		if (value[*at] != ' ' && value[*at] != '\t')
+			end = *at + 1;
+	}
+	*element = span(from, end);
+	return true;
+}
+
 static void
 note_connection(struct head *head, const char *value, size_t length)
 {
+	struct span option;
 	size_t at = 0;
 
-	while (at < length) {
-		size_t from;
-
-		while (at < length && (value[at] == ',' || value[at] == ' ' ||
-		    value[at] == '\t'))
-			at++;
-		from = at;
-		while (at < length && is(value[at], TOKEN))
-			at++;
-		if (at - from == 5 && is_word(value + from, "close", 5))
+	while (next_element(value, length, &at, &option)) {
+		if (option.length == 5 &&
+		    is_word(value + option.at, "close", 5))
 			head->says_close = true;
-		else if (at - from == 10 &&
-		    is_word(value + from, "keep-alive", 10))
+		else if (option.length == 10 &&
+		    is_word(value + option.at, "keep-alive", 10))
 			head->says_keep = true;
-		while (at < length && value[at] != ',')
-			at++;
 	}
 }
 
 static enum head_result
 note_expect(struct head *head, const char *value, size_t length)
 {
+	struct span expectation;
+	size_t at = 0;
+
 	/* An expectation of 1.0 is ignored: RFC 9110, section 10.1.1. */
 	if (head->minor == 0)
 		return HEAD_MORE;
-	if (length != 12 || !is_word(value, "100-continue", 12))
-		return refuse(head, 417, "Unknown expectation");
-	head->has_expect = true;
+	while (next_element(value, length, &at, &expectation)) {
+		if (expectation.length != 12 ||
+		    !is_word(value + expectation.at, "100-continue", 12))
+			return refuse(head, 417, "Unknown expectation");
+		head->has_expect = true;
+	}
 	return HEAD_MORE;
 }
 

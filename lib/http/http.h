@@ -169,6 +169,9 @@ void	reply_flush_files(struct http *http);
 /* Puts 100 (Continue) into the output.  Returns -1 with errno. */
 int	framing_invite(struct http *http);
 
+/* A decoder for the request's body, with the server's bounds. */
+void	framing_begin_chunked(struct http *http);
+
 /* --- stream.c */
 
 bool	stream_is_wanted(const struct http *http);

@@ -27,7 +27,7 @@ stream_begin(struct http *http)
 	http->is_streamed = true;
 	http->stream_left = http->head.is_chunked ? -1 : http->head.length;
 	http->body_end = http->request_end = http->head.at;
-	chunked_init(&http->chunked);
+	framing_begin_chunked(http);
 }
 
 static bool

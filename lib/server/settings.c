@@ -39,6 +39,7 @@ static const struct settings defaults = {
 	.max_head = 32 * KILO,
 	.max_fields = 100,
 	.max_body = 1 * GIGA,
+	.max_extensions = 16 * KILO,
 	.body_memory = 64 * KILO,
 	.reply_memory = 256 * KILO,
 	.reply_spool = 1 * GIGA,

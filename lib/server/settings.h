@@ -47,6 +47,7 @@ struct settings {
 	size_t		 max_head;
 	size_t		 max_fields;
 	off_t		 max_body;
+	size_t		 max_extensions;	/* of the chunks of a body */
 	size_t		 body_memory;
 	size_t		 reply_memory;
 	size_t		 memory;		/* of clients, a worker; 0 */

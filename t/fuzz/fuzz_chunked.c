@@ -53,12 +53,15 @@ finish(struct run *run)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct chunked_bounds bounds = {
+		.extensions = 64, .trailers = 64, .trailer_count = 3
+	};
 	static struct run whole, pieces;
 
 	memset(&whole, 0, sizeof(whole));
 	memset(&pieces, 0, sizeof(pieces));
-	chunked_init(&whole.chunked);
-	chunked_init(&pieces.chunked);
+	chunked_init(&whole.chunked, &bounds);
+	chunked_init(&pieces.chunked, &bounds);
 	feed(&whole, (const char *)data, size);
 	finish(&whole);
 	feed_pieces(feed, &pieces, (const char *)data, size);

@@ -173,7 +173,7 @@ START_TEST(connection_is_a_list)
 	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
 	    "Connection: x, ,Keep-Alive\r\nConnection: upgrade,CLOSE\r\n\r\n";
 	static const char other[] = "GET / HTTP/1.1\r\nHost: a\r\n"
-	    "Connection: closed, not-close\r\n\r\n";
+	    "Connection: closed, not-close, close x, close;x\r\n\r\n";
 	struct head head;
 
 	head_init(&head, 32768, 100);
@@ -185,6 +185,31 @@ START_TEST(connection_is_a_list)
 	ck_assert_int_eq(head_parse(&head, other, sizeof(other) - 1),
 	    HEAD_DONE);
 	ck_assert(!head.says_close);
+}
+END_TEST
+
+static const struct { const char *value; int status; bool expects; } expects[] = {
+	{ "100-continue", 0, true }, { "100-CONTINUE", 0, true },
+	{ "", 0, false }, { " , ,", 0, false },
+	{ ",100-continue ,\t100-continue,", 0, true },
+	{ "100-continue, x", 417, false }, { "100-continue;a", 417, false },
+	{ "100 continue", 417, false }, { "\"100-continue\"", 417, false },
+};
+
+START_TEST(expect_is_a_list)
+{
+	struct head head;
+	char text[128];
+	const int length = snprintf(text, sizeof(text),
+	    "GET / HTTP/1.1\r\nHost: a\r\nExpect: %s\r\n\r\n",
+	    expects[_i].value);
+
+	head_init(&head, 32768, 100);
+	ck_assert_int_eq(head_parse(&head, text, (size_t)length),
+	    expects[_i].status != 0 ? HEAD_BAD : HEAD_DONE);
+	ck_assert_int_eq(head.status, expects[_i].status);
+	ck_assert(expects[_i].status != 0 ||
+	    head.has_expect == expects[_i].expects);
 }
 END_TEST
 
@@ -274,6 +299,14 @@ static const struct { const char *host; bool good; } hosts[] = {
 	{ "[]", false }, { "[g::1]", false }, { "a%2", false },
 	{ "a%zz", false }, { "a\\b", false }, { "a:b:c", false },
 	{ "\xe9", false }, { "a,b:1,2", false },
+	{ ":", false }, { ":80", false }, { "a:0", true },
+	{ "a:00000000000000000000080", true }, { "a:+80", false },
+	{ "a:99999999999999999999999999", false },
+	{ "[v1.a:b]", true }, { "[VF.~]:80", true }, { "[v.a]", false },
+	{ "[v1.]", false }, { "[v1]", false }, { "[v1.a/b]", false },
+	{ "[v]", false }, { "[::ffff:1.2.3.4]", true },
+	{ "[fe80::1%25eth0]", false }, { "[1:2:3:4:5:6:7:8:9]", false },
+	{ "[00001::1]", false }, { "[[::1]]", false }, { "]", false },
 };
 
 START_TEST(host_is_checked)
@@ -298,6 +331,25 @@ static const struct chunked_case {
 	{ "a\r\n0123456789\r\n0\r\n\r\n", "0123456789", "" },
 	{ "5;x=\"y z\"\r\nhello\r\n0;a\r\n\r\n", "hello", "" },
 	{ "5 ;x\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5\t; x\t=\ty ; z\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5;x=\"a;\\\"\\\\\t\xe9\" ;y\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5;x=\"\"\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5;\r\nhello\r\n", NULL, NULL },
+	{ "5;;x\r\nhello\r\n", NULL, NULL },
+	{ "5;x;\r\nhello\r\n", NULL, NULL },
+	{ "5;=y\r\nhello\r\n", NULL, NULL },
+	{ "5;x=\r\nhello\r\n", NULL, NULL },
+	{ "5;x=y=z\r\nhello\r\n", NULL, NULL },
+	{ "5;x y\r\nhello\r\n", NULL, NULL },
+	{ "5;x \r\nhello\r\n", NULL, NULL },
+	{ "5;x=y \r\nhello\r\n", NULL, NULL },
+	{ "5;x=\"y\r\nhello\r\n", NULL, NULL },
+	{ "5;x=\"y\\\r\nhello\r\n", NULL, NULL },
+	{ "5;x=\"y\"z\r\nhello\r\n", NULL, NULL },
+	{ "5;x=\"\x7f\"\r\nhello\r\n", NULL, NULL },
+	{ "5;\"x\"\r\nhello\r\n", NULL, NULL },
+	{ "5;\xe9\r\nhello\r\n", NULL, NULL },
+	{ "5; \"\r\nhello\r\n", NULL, NULL },
 	{ "5\r\nhello\r\n0\r\nX: y\r\nZ:\r\n\r\n", "hello", "" },
 	{ "5 \r\nhello\r\n0\r\n\r\n", NULL, NULL },
 	{ " 5\r\nhello\r\n0\r\n\r\n", NULL, NULL },
@@ -316,6 +368,10 @@ static const struct chunked_case {
 	{ "10000000000000005\r\nhello", NULL, NULL },
 };
 
+static const struct chunked_bounds bounds = {
+	.extensions = 100, .trailers = 60, .trailer_count = 3
+};
+
 /* Decodes text in pieces of that size; true at the end, false if refused. */
 static bool
 decode(const char *text, size_t piece, char *body, size_t *rest)
@@ -324,7 +380,7 @@ decode(const char *text, size_t piece, char *body, size_t *rest)
 	struct chunked chunked;
 	size_t made = 0, at = 0;
 
-	chunked_init(&chunked);
+	chunked_init(&chunked, &bounds);
 	while (at < length) {
 		const size_t n = length - at < piece ? length - at : piece;
 		char *copy = guarded(text + at, n);
@@ -365,21 +421,58 @@ START_TEST(chunks_are_decoded)
 }
 END_TEST
 
-START_TEST(extensions_are_bounded)
+/* What is answered after text and that many times more; 0: it is taken. */
+static int
+refusal(const char *text, const char *more, unsigned times, const char *rest)
 {
 	struct chunked chunked;
-	char text[20000];
-	size_t used, made;
+	char copy[512];
+	size_t used, made, n;
 
-	memset(text, 'x', sizeof(text));
-	memcpy(text, "5;", 2);
-	chunked_init(&chunked);
-	ck_assert_int_eq(chunked_decode(&chunked, text, text, 16 * 1024,
-	    &used, &made), CHUNKED_MORE);
-	chunked_init(&chunked);
-	memcpy(text, "5;", 2);
-	ck_assert_int_eq(chunked_decode(&chunked, text, text, 16 * 1024 + 3,
-	    &used, &made), CHUNKED_BAD);
+	n = (size_t)snprintf(copy, sizeof(copy), "%s", text);
+	for (unsigned i = 0; i < times; i++)
+		n += (size_t)snprintf(copy + n, sizeof(copy) - n, "%s", more);
+	n += (size_t)snprintf(copy + n, sizeof(copy) - n, "%s", rest);
+	chunked_init(&chunked, &bounds);
+	return chunked_decode(&chunked, copy, copy, n, &used, &made) ==
+	    CHUNKED_DONE ? 0 : chunked.status;
+}
+
+START_TEST(extensions_are_bounded)
+{
+	const char *rest = "\r\nx\r\n0\r\n\r\n";
+
+	/* The line end behind them counts, the first ';' does not. */
+	ck_assert_int_eq(refusal("1;", "x", 98, rest), 0);
+	ck_assert_int_eq(refusal("1;", "x", 99, rest), 0);
+	ck_assert_int_eq(refusal("1;", "x", 100, rest), 413);
+	/* All chunks' together: 2 bytes each, 1 of the last. */
+	ck_assert_int_eq(refusal("", "1;x\r\ny\r\n", 50, "0\r\n\r\n"), 0);
+	ck_assert_int_eq(refusal("", "1;x\r\ny\r\n", 50, "0;x\r\n\r\n"), 413);
+	ck_assert_int_eq(refusal("1", " ", 101, ";x\r\ny\r\n0\r\n\r\n"), 413);
+}
+END_TEST
+
+START_TEST(trailers_are_bounded)
+{
+	/* "a: \r\n" and the end's CR: its LF is not counted. */
+	ck_assert_int_eq(refusal("0\r\na:", "x", 54, "\r\n\r\n"), 0);
+	ck_assert_int_eq(refusal("0\r\na:", "x", 55, "\r\n\r\n"), 0);
+	ck_assert_int_eq(refusal("0\r\na:", "x", 56, "\r\n\r\n"), 431);
+	ck_assert_int_eq(refusal("0\r\n", "a:\r\n", 2, "\r\n"), 0);
+	ck_assert_int_eq(refusal("0\r\n", "a:\r\n", 3, "\r\n"), 0);
+	ck_assert_int_eq(refusal("0\r\n", "a:\r\n", 4, "\r\n"), 431);
+	/* Extensions do not take room from them. */
+	ck_assert_int_eq(refusal("0;x=yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\na:",
+	    "x", 55, "\r\n\r\n"), 0);
+}
+END_TEST
+
+START_TEST(size_is_bounded)
+{
+	ck_assert_int_eq(refusal("", "0", 31, "1\r\nx\r\n0\r\n\r\n"), 0);
+	ck_assert_int_eq(refusal("", "0", 32, "1\r\nx\r\n0\r\n\r\n"), 413);
+	ck_assert_int_eq(refusal("", "f", 18, "\r\nx"), 413);
 }
 END_TEST
 
@@ -395,6 +488,7 @@ head_suite(void)
 	LOOP(head_is_parsed_in_pieces, cases);
 	tcase_add_test(tests, values_are_trimmed);
 	tcase_add_test(tests, connection_is_a_list);
+	LOOP(expect_is_a_list, expects);
 	tcase_add_test(tests, fields_are_counted);
 	tcase_add_test(tests, head_is_bounded);
 	tcase_add_test(tests, request_line_is_bounded);
@@ -402,6 +496,8 @@ head_suite(void)
 	LOOP(host_is_checked, hosts);
 	LOOP(chunks_are_decoded, chunks);
 	tcase_add_test(tests, extensions_are_bounded);
+	tcase_add_test(tests, trailers_are_bounded);
+	tcase_add_test(tests, size_is_bounded);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
