@@ -25,6 +25,7 @@ struct http_class {
 	bool			 is_11;		/* protocol_version is 1.1 */
 	const char		*version;	/* what the field Server says */
 	size_t			 version_length;
+	unsigned		 serial;	/* no two classes have the same */
 	struct {
 		char	*text;		/* a whole reply */
 		size_t	 length;
@@ -83,6 +84,7 @@ struct http {
 	struct exchange		*exchange;
 	const struct http_class	*class;
 	enum http_phase		 phase;
+	bool			 is_head;	/* its method is HEAD */
 	bool			 is_built;	/* request is filled in */
 	struct head		 head;
 	struct chunked		 chunked;

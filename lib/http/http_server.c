@@ -2,6 +2,7 @@
 /*
  * HTTPServer: a server for a handler class.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "../server/server.h"
 #include "http.h"
 #include "http_server.h"
+
+static atomic_uint serials;	/* of classes made */
 
 static const char *
 or(const char *value, const char *otherwise)
@@ -79,6 +82,7 @@ class_make(const struct tine_http_handler *handler, size_t size)
 	own->protocol_version = or(own->protocol_version, "HTTP/1.1");
 	own->error_content_type = or(own->error_content_type,
 	    "text/html;charset=utf-8");
+	class->serial = atomic_fetch_add(&serials, 1) + 1;
 	class->is_11 = strcmp(own->protocol_version, "HTTP/1.0") != 0;
 	if (make_version(class) == -1 || prepare_lost(class) == -1) {
 		class_free(class);

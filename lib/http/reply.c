@@ -225,22 +225,64 @@ log_request(struct http *http, int code)
 		hook(&http->request, code);
 }
 
+static int
+add_opening(struct http *http, int code, const char *message, const char *date)
+{
+	const char *version = tine_version_string(&http->request);
+
+	if (add_status(http, code, message) == -1)
+		return -1;
+	if (version != NULL && *version != '\0' && is_line(version) &&
+	    ADD_FIELD(http, "Server", version, strlen(version)) == -1)
+		return -1;
+	return ADD_FIELD(http, "Date", date, 29);
+}
+
+/*
+ * The status line, Server and Date are the same for most replies of a second:
+ * each thread keeps the last that it made.
+ */
+static int
+add_usual_opening(struct http *http, int code)
+{
+	static _Thread_local struct {
+		char		 made[30];	/* the date in it */
+		unsigned	 class;
+		int		 code;
+		size_t		 length;
+		char		 text[256];
+	} last;
+	struct reply *reply = &http->reply;
+	const char *date = log_http_date();
+	const size_t before = reply->head_length;
+
+	if (last.code == code && last.class == http->class->serial &&
+	    memcmp(last.made, date, 29) == 0)
+		return add(http, last.text, last.length);
+	if (add_opening(http, code, NULL, date) == -1)
+		return -1;
+	last.code = 0;
+	if (reply->head_length - before > sizeof(last.text))
+		return 0;
+	last.length = reply->head_length - before;
+	memcpy(last.text, reply->head + before, last.length);
+	memcpy(last.made, date, 29);
+	last.class = http->class->serial;
+	last.code = code;
+	return 0;
+}
+
 TINE_PUBLIC int
 tine_send_response(struct tine_request *req, int code, const char *message)
 {
 	struct http *http = http_of_request(req);
-	const char *version;
 
 	if (begin_reply(http, code, message) == -1)
 		return -1;
 	log_request(http, code);
-	if (add_status(http, code, message) == -1)
-		return -1;
-	version = tine_version_string(req);
-	if (version != NULL && *version != '\0' && is_line(version) &&
-	    ADD_FIELD(http, "Server", version, strlen(version)) == -1)
-		return -1;
-	return ADD_FIELD(http, "Date", log_http_date(), 29);
+	if (message == NULL && http->class->handler.version_string == NULL)
+		return add_usual_opening(http, code);
+	return add_opening(http, code, message, log_http_date());
 }
 
 /* A field of the handler's that could break the reply. */
@@ -396,7 +438,7 @@ has_no_body(const struct http *http)
 	const int code = http->reply.code;
 
 	return code < 200 || code == 204 || code == 304 ||
-	    strcmp(http->request.command, "HEAD") == 0;
+	    http->is_head;
 }
 
 static int

@@ -115,6 +115,7 @@ request_build(struct http *http)
 	build_common(http);
 	req->command = or_empty(method_text(http, start + head->method.at,
 	    head->method.length));
+	http->is_head = strcmp(req->command, "HEAD") == 0;
 	req->path = or_empty(arena_strndup(arena, start + head->target.at,
 	    head->target.length));
 	req->real_path = or_empty(path_text(http, start + head->path.at,
@@ -147,6 +148,7 @@ request_build_refused(struct http *http)
 	if (http->head.method.length == 4 &&
 	    memcmp(line + http->head.method.at, "HEAD", 4) == 0)
 		req->command = "HEAD";
+	http->is_head = *req->command != '\0';
 	req->request_version = "HTTP/1.0";
 	req->requestline = or_empty(arena_strndup(&http->exchange->arena,
 	    line, n));

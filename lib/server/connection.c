@@ -164,7 +164,13 @@ format_in(const struct in_addr *in, char *out)
 	const unsigned char *byte = (const unsigned char *)in;
 
 	for (int i = 0; i < 4; i++) {
-		out += text_unsigned(out, byte[i]);
+		const unsigned n = byte[i];
+
+		if (n >= 100)
+			*out++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*out++ = (char)('0' + n / 10 % 10);
+		*out++ = (char)('0' + n % 10);
 		*out++ = i < 3 ? '.' : '\0';
 	}
 }

@@ -80,6 +80,29 @@ list_of(struct loop *loop, const struct connection *conn)
 	return &loop->lists[conn->list];
 }
 
+/*
+ * How long a connection of that list may stand in it.  Idle connections have
+ * less when the loop is ending.
+ */
+static unsigned
+patience_of(const struct loop *loop, unsigned list)
+{
+	if (loop->end_seen > LOOP_MOVES &&
+	    (list == CONNECTION_IDLE || list == CONNECTION_LINGERING))
+		return loop->settings->drain_idle;
+	return loop->patience[list];
+}
+
+/* The lists need not be looked at before the first deadline there may be. */
+static void
+note_deadline(struct loop *loop, uint64_t placed, unsigned list)
+{
+	const unsigned patience = patience_of(loop, list);
+
+	if (patience != 0 && placed + patience < loop->due)
+		loop->due = placed + patience;
+}
+
 int
 loop_settle(struct loop *loop, struct connection *conn,
     enum connection_state state)
@@ -93,6 +116,7 @@ loop_settle(struct loop *loop, struct connection *conn,
 		conn->list = (uint8_t)state;
 		conn->placed = loop_now(loop);
 		TAILQ_INSERT_TAIL(list_of(loop, conn), conn, entry);
+		note_deadline(loop, conn->placed, state);
 	}
 	if (!conn->is_polled) {
 		if (poller_add(loop->poller, conn->fd,
@@ -274,19 +298,6 @@ loop_unpend(struct loop *loop)
 /* --------------------------------------------------------------- deadlines */
 
 /*
- * How long a connection of that list may stand in it.  Idle connections have
- * less when the loop is ending.
- */
-static unsigned
-patience_of(const struct loop *loop, unsigned list)
-{
-	if (loop->end_seen > LOOP_MOVES &&
-	    (list == CONNECTION_IDLE || list == CONNECTION_LINGERING))
-		return loop->settings->drain_idle;
-	return loop->patience[list];
-}
-
-/*
  * The lists are lazy: activity only stores its time in the connection.  When
  * the first of a list is due by its place there and yet not late by its own
  * time, it goes to the end; so each list stays ordered by place, and only its
@@ -315,14 +326,30 @@ expire_list(struct loop *loop, unsigned list)
 }
 
 static void
+find_next_deadline(struct loop *loop)
+{
+	loop->due = UINT64_MAX;
+	for (unsigned list = 0; list < CONNECTION_STATES; list++) {
+		const struct connection *conn = TAILQ_FIRST(&loop->lists[list]);
+
+		if (conn != NULL && list != CONNECTION_PENDING)
+			note_deadline(loop, conn->placed, list);
+	}
+}
+
+static void
 expire(struct loop *loop)
 {
+	if (loop_now(loop) < loop->due)
+		return;
 	for (unsigned list = 0; list < CONNECTION_STATES; list++) {
 		if (!thread_self->leads)
-			break;
+			return;
 		if (list != CONNECTION_PENDING && patience_of(loop, list) != 0)
 			expire_list(loop, list);
 	}
+	if (thread_self->leads)
+		find_next_deadline(loop);
 }
 
 static bool
@@ -370,20 +397,12 @@ static int
 next_deadline(const struct loop *loop)
 {
 	const uint64_t now = loop_now(loop);
-	int next = -1;
 
-	for (unsigned list = 0; list < CONNECTION_STATES; list++) {
-		const struct connection *conn = TAILQ_FIRST(&loop->lists[list]);
-		const unsigned patience = patience_of(loop, list);
-		uint64_t due;
-
-		if (conn == NULL || patience == 0 ||
-		    list == CONNECTION_PENDING)
-			continue;
-		due = conn->placed + patience;
-		next = sooner(next, due > now ? (int)(due - now) : 0);
-	}
-	return next;
+	if (loop->due == UINT64_MAX)
+		return -1;
+	if (loop->due <= now)
+		return 0;
+	return loop->due - now < INT_MAX ? (int)(loop->due - now) : INT_MAX;
 }
 
 /* ------------------------------------------------------------------ ending */
@@ -463,6 +482,7 @@ note_end(struct loop *loop)
 	accept_end(loop, wanted == LOOP_DRAINS ? UINT_MAX
 	    : wanted == LOOP_MOVES ? LAST_TURNS : 0);
 	loop->end_seen = wanted;
+	loop->due = 0;			/* patience is another one now */
 	if (wanted == LOOP_MOVES)
 		return;
 	atomic_store(&loop->line->is_closing, 1);

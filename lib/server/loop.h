@@ -147,6 +147,7 @@ struct loop {
 	int			 event_count, event_next;
 	struct connection_table	 table;
 	struct connection_list	 lists[CONNECTION_STATES];
+	uint64_t		 due;		/* ms: no deadline is before it */
 	struct listener		*listeners;
 	size_t			 listener_count;
 	bool			 is_accepting;	/* listeners are polled */

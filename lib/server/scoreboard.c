@@ -87,15 +87,15 @@ copy(char *to, size_t size, const char *from)
 }
 
 void
-handler_line_begin(struct handler_line *line, uint64_t now, const char *client,
-    const char *request)
+handler_line_begin(struct handler_line *line, uint64_t now,
+    const struct peer *client, const char *request)
 {
 	const unsigned sequence = atomic_load_explicit(&line->sequence,
 	    memory_order_relaxed) | 1;
 
 	atomic_store_explicit(&line->sequence, sequence, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	copy(line->client, sizeof(line->client), client);
+	line->client = *client;
 	copy(line->request, sizeof(line->request), request);
 	atomic_store_explicit(&line->progress, now, memory_order_relaxed);
 	atomic_store_explicit(&line->since, now, memory_order_relaxed);
@@ -115,16 +115,18 @@ handler_line_read(const struct handler_line *line, char client[64],
 {
 	const unsigned before = atomic_load_explicit(&line->sequence,
 	    memory_order_acquire);
+	struct peer peer;
 	uint64_t since;
 
-	memcpy(client, line->client, 64);
+	peer = line->client;
 	memcpy(request, line->request, 256);
-	client[63] = request[255] = '\0';
+	request[255] = '\0';
 	since = atomic_load_explicit(&line->since, memory_order_relaxed);
 	atomic_thread_fence(memory_order_acquire);
 	if ((before & 1) != 0 || before != atomic_load_explicit(
 	    &line->sequence, memory_order_relaxed))
 		return 0;
+	peer_format(&peer, client, 64);
 	return since;
 }
 

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connection.h"
+
 enum worker_state {
 	WORKER_EMPTY, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY, WORKER_FULL,
 	WORKER_LEAVING, WORKER_CRASHED, WORKER_STUCK
@@ -26,7 +28,7 @@ struct handler_line {
 	_Atomic uint64_t	since;		/* ms, 0: nothing in hand */
 	_Atomic uint64_t	progress;	/* ms: last byte moved */
 	atomic_int		trouble;	/* errno of its client, for a child */
-	char			client[64];
+	struct peer		client;
 	char			request[256];
 };
 
@@ -71,7 +73,7 @@ char	*scoreboard_journal(const struct scoreboard *board, unsigned worker,
 	    unsigned which);
 
 void	handler_line_begin(struct handler_line *line, uint64_t now,
-	    const char *client, const char *request);
+	    const struct peer *client, const char *request);
 void	handler_line_end(struct handler_line *line);
 
 /*

@@ -453,15 +453,11 @@ crew_slot_end(struct loop *loop, unsigned slot)
 void
 handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 {
-	char client[64];
-
 	self->slot = crew_slot(loop);
-	if (self->slot != SLOT_NONE) {
-		peer_format(&conn->peer, client, sizeof(client));
+	if (self->slot != SLOT_NONE)
 		handler_line_begin(scoreboard_handler(loop->board,
-		    loop->index, self->slot), loop_now(loop), client,
+		    loop->index, self->slot), loop_now(loop), &conn->peer,
 		    loop->protocol->describe(conn->exchange));
-	}
 	self->exchange = conn->exchange;
 	self->ordinal = atomic_fetch_add_explicit(&loop->ordinals, 1,
 	    memory_order_relaxed) + 1;

@@ -187,7 +187,7 @@ note_busy(struct loop *loop, struct child *child, struct connection *conn)
 		    loop->index, child->slot);
 
 		atomic_store(&line->trouble, 0);
-		handler_line_begin(line, loop_now(loop), child->client,
+		handler_line_begin(line, loop_now(loop), &conn->peer,
 		    child->request);
 	}
 	atomic_fetch_add(&loop->line->busy, 1);

@@ -5,6 +5,8 @@
  */
 #include <sys/socket.h>
 
+#include <netinet/in.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -293,12 +295,16 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 {
 	struct scoreboard *board = scoreboard_new(2, 3, 128);
 	struct handler_line *line;
+	const struct peer four = { .family = AF_INET,
+	    .host.in.s_addr = htonl(0x01020304) };
+	const struct peer six = { .family = AF_INET6,
+	    .host.in6 = IN6ADDR_LOOPBACK_INIT };
 	char client[64], request[256];
 
 	ck_assert_ptr_nonnull(board);
 	line = scoreboard_handler(board, 1, 2);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
-	handler_line_begin(line, 5, "1.2.3.4", "GET / HTTP/1.1");
+	handler_line_begin(line, 5, &four, "GET / HTTP/1.1");
 	ck_assert_uint_eq(handler_line_read(line, client, request), 5);
 	ck_assert_str_eq(client, "1.2.3.4");
 	ck_assert_str_eq(request, "GET / HTTP/1.1");
@@ -306,8 +312,9 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 	atomic_fetch_or(&line->sequence, 1);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
 	/* The next one makes it whole again. */
-	handler_line_begin(line, 6, "::1", "PUT / HTTP/1.1");
+	handler_line_begin(line, 6, &six, "PUT / HTTP/1.1");
 	ck_assert_uint_eq(handler_line_read(line, client, request), 6);
+	ck_assert_str_eq(client, "::1");
 	handler_line_end(line);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
 	ck_assert(scoreboard_journal(board, 1, 1) + 128 <=
