@@ -5,8 +5,8 @@
  * What runs here runs in a signal handler, on a stack of its own, in a
  * process whose memory may be broken: no allocation, no lock that the crashed
  * thread may hold, each step bounded in time, and the steps in the order of
- * their worth.  A timer ends the process if one of them hangs; a second fault
- * ends it at once.
+ * their worth.  A timer ends the process if one of them hangs; after a fault
+ * in one of them the next is taken, or the next connection, a few times.
  *
  * backtrace(3) and dladdr(3) are not async-signal-safe by the letter; they
  * are called once at the start, so that they need not load anything here.
@@ -20,7 +20,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,11 +34,13 @@
 #include "loop.h"
 #include "server.h"
 
-#define STACK_SIZE	((size_t)64 * 1024)
+#define STACK_SIZE	((size_t)128 * 1024)
 #define GUARD		((size_t)64 * 1024)
 #define RESCUE		1000	/* ms for all connections together */
 #define SETTLE		50	/* ms for threads that end their replies */
-#define HANG		1500	/* ms for the rest of it */
+#define HANG		1800	/* ms for all of it, beside other handlers */
+#define LEADER_HANGS	700	/* ms: then the loop is taken by force */
+#define FAULTS		8	/* in here; each takes room on the stack */
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 
@@ -46,13 +50,29 @@ static struct {
 	bool			 is_child;
 	struct thread		*main_thread;
 	atomic_int		 is_taken;	/* a thread is in here */
-	_Atomic(const struct thread *) taker;
 	atomic_bool		 is_there;	/* the leader shall finish */
+	atomic_int		 is_finishing;	/* a thread does */
 	atomic_bool		 is_finished;
 	atomic_int		 lost;		/* handlers that will not end */
+	pthread_key_t		 key;		/* tells of a thread's end */
+
+	/* What happened, and how far the farewell is: the thread's in here. */
+	int			 sig;		/* 0: it was left */
+	siginfo_t		 info;
+	struct thread		*victim;	/* whose handler is lost */
+	struct connection	*driven;	/* lost with no handler */
+	const char		*what;		/* of sig 0 */
+	unsigned		 step;
+	unsigned		 faults;
+
+	/* How far the connections are: the thread's that finishes. */
+	uint64_t		 until;		/* ms */
+	unsigned		 phase;
+	uint32_t		 next;		/* in the table */
 } crash;
 
 static _Thread_local void *stack;
+static _Thread_local bool is_taker, is_finisher;
 
 bool
 crash_is_there(void)
@@ -78,6 +98,7 @@ crash_stack_open(void)
 	stack = memory;
 	alternate.ss_sp = memory + GUARD;
 	(void)sigaltstack(&alternate, NULL);
+	(void)pthread_setspecific(crash.key, memory);
 }
 
 void
@@ -87,6 +108,7 @@ crash_stack_close(void)
 
 	if (stack == NULL)
 		return;
+	(void)pthread_setspecific(crash.key, NULL);
 	(void)sigaltstack(&none, NULL);
 	(void)munmap(stack, GUARD + STACK_SIZE);
 	stack = NULL;
@@ -121,13 +143,20 @@ answer(const struct loop *loop, struct exchange *exchange, int status)
 static void
 lose(struct loop *loop, const struct thread *victim, int status)
 {
-	struct exchange *exchange = victim->exchange;
-
-	if (answer(loop, exchange, status))
-		atomic_store(&loop->line->crash_status, status);
+	/* First: what comes may fault, and nobody shall wait for this one. */
+	atomic_fetch_add(&crash.lost, 1);
 	if (victim->slot != SLOT_NONE)
 		atomic_store(&loop->line->crash_slot, (int)victim->slot);
-	atomic_fetch_add(&crash.lost, 1);
+	if (answer(loop, victim->exchange, status))
+		atomic_store(&loop->line->crash_status, status);
+}
+
+/* A hook has crashed on the thread that leads, while nothing is handled. */
+static void
+lose_driven(struct loop *loop, struct connection *conn)
+{
+	if (conn->exchange != NULL)
+		(void)answer(loop, conn->exchange, 500);
 }
 
 /* ------------------------------------------------------------------ the log */
@@ -142,6 +171,19 @@ say(const char *text, size_t length)
 		(void)!write(fd, text, length);
 }
 
+static int
+describe(char *what, size_t size, int sig, const siginfo_t *info)
+{
+	if (sig == 0)
+		return snprintf(what, size, "%s was called", crash.what);
+	if (info->si_code == SI_USER || info->si_code == SI_TKILL ||
+	    sig == SIGABRT)
+		return snprintf(what, size, "signal %d (SIG%s)", sig,
+		    sigabbrev_np(sig));
+	return snprintf(what, size, "signal %d (SIG%s) at address %p", sig,
+	    sigabbrev_np(sig), info->si_addr);
+}
+
 static void
 report(const struct thread *victim, int sig, const siginfo_t *info)
 {
@@ -152,16 +194,9 @@ report(const struct thread *victim, int sig, const siginfo_t *info)
 	if (victim != NULL && victim->slot != SLOT_NONE && !crash.is_child)
 		(void)handler_line_read(scoreboard_handler(loop->board,
 		    loop->index, victim->slot), client, request);
-	if (sig == 0)
-		(void)snprintf(what, sizeof(what), "exit(3) was called");
-	else if (info->si_code == SI_USER || sig == SIGABRT)
-		(void)snprintf(what, sizeof(what), "signal %d (SIG%s)", sig,
-		    sigabbrev_np(sig));
-	else
-		(void)snprintf(what, sizeof(what), "signal %d (SIG%s) at "
-		    "address %p", sig, sigabbrev_np(sig), info->si_addr);
-	n += (size_t)snprintf(line + n, sizeof(line) - n,
-	    "%s in a handler", what);
+	(void)describe(what, sizeof(what), sig, info);
+	n += (size_t)snprintf(line + n, sizeof(line) - n, "%s in a %s", what,
+	    victim != NULL ? "handler" : "thread that runs no handler");
 	if (*request != '\0') {
 		n += (size_t)snprintf(line + n, sizeof(line) - n,
 		    ": client %s, request \"", client);
@@ -173,8 +208,6 @@ report(const struct thread *victim, int sig, const siginfo_t *info)
 	}
 	line[n++] = '\n';
 	say(line, n);
-	if (sig != 0)
-		backtrace_write(say);
 }
 
 /* -------------------------------------------------------- the other clients */
@@ -240,26 +273,43 @@ settle(struct loop *loop)
 	}
 }
 
+/* Each entry once: after a fault it goes on behind the one that did it. */
 static void
-rescue_all(struct loop *loop, bool with_exchange, uint64_t until)
+rescue_those(struct loop *loop, bool with_exchange)
 {
-	for (uint32_t i = 0; i < loop->table.used; i++) {
-		struct connection *conn = &loop->table.entries[i];
+	while (crash.next < loop->table.used) {
+		struct connection *conn = &loop->table.entries[crash.next++];
 
 		if (!is_movable(conn) || is_owned(conn) ||
 		    (conn->exchange != NULL) != with_exchange)
 			continue;
-		rescue(loop, conn, until);
+		rescue(loop, conn, crash.until);
 		conn->fd = -1;
 	}
 }
 
+static void
+rescue_idle(struct loop *loop)
+{
+	crash.until = clock_ms() + RESCUE;
+	rescue_those(loop, false);
+}
+
+static void
+rescue_others(struct loop *loop)
+{
+	rescue_those(loop, true);
+}
+
 /* Handlers on other threads have a while to end. */
 static void
-await_handlers(const struct loop *loop)
+await_handlers(struct loop *loop)
 {
 	const uint64_t until = clock_ms() + loop->settings->crash_grace;
 
+	/* Those of children could end, but nobody takes their replies. */
+	if (loop->settings->mode == MODE_FORK)
+		return;
 	while (atomic_load(&loop->line->busy) > atomic_load(&crash.lost) &&
 	    clock_ms() < until)
 		clock_pause(2);
@@ -269,28 +319,37 @@ await_handlers(const struct loop *loop)
 static void
 answer_others(struct loop *loop)
 {
-	for (uint32_t i = 0; i < loop->table.used; i++) {
-		struct connection *conn = &loop->table.entries[i];
+	while (crash.next < loop->table.used) {
+		struct connection *conn = &loop->table.entries[crash.next++];
 
 		if (conn->state == CONNECTION_HANDLING &&
-		    conn->exchange != NULL)
+		    !conn->is_written_off && conn->exchange != NULL)
 			(void)answer(loop, conn->exchange, 500);
 	}
+}
+
+static void
+finish(struct loop *loop)
+{
+	static void (*const phases[])(struct loop *) = {
+		await_handlers, settle, answer_others, rescue_idle,
+		rescue_others
+	};
+	const size_t count = sizeof(phases) / sizeof(phases[0]);
+
+	for (; crash.phase < count; crash.phase++, crash.next = 0)
+		phases[crash.phase](loop);
+	atomic_store(&crash.is_finished, true);
 }
 
 void
 crash_finish(struct loop *loop)
 {
-	uint64_t until;
-
-	await_handlers(loop);
-	settle(loop);
-	if (loop->settings->mode != MODE_FORK)
-		answer_others(loop);
-	until = clock_ms() + RESCUE;
-	rescue_all(loop, false, until);
-	rescue_all(loop, true, until);
-	atomic_store(&crash.is_finished, true);
+	/* The crashed thread may have lost its patience with this one. */
+	if (atomic_exchange(&crash.is_finishing, 1) != 0)
+		return;
+	is_finisher = true;
+	finish(loop);
 }
 
 /* ------------------------------------------------------------------ the end */
@@ -325,30 +384,43 @@ hold(struct loop *loop, struct thread *self)
 	    &word, word + 1);
 }
 
+/*
+ * The leader may wait for a lock that this thread holds, of the allocator for
+ * instance: then this thread does it all the same.
+ */
 static void
-end_connections(struct loop *loop, struct thread *self)
+end_connections(void)
 {
+	const uint64_t until = clock_ms() + LEADER_HANGS;
+	struct loop *loop = crash.loop;
+
 	while (!atomic_load(&crash.is_finished)) {
-		if (hold(loop, self)) {
+		if (atomic_load(&crash.is_finishing) == 0 &&
+		    (hold(loop, thread_self) || clock_ms() >= until))
 			crash_finish(loop);
-			return;
-		}
-		clock_pause(1);
+		else
+			clock_pause(1);
 	}
 }
 
+/* The timer's signal must reach this thread, whatever its handler blocked. */
 static void
 set_guard(const struct loop *loop)
 {
-	const long ms = HANG + RESCUE +
-	    (loop->settings->mode == MODE_THREAD
+	const bool has_others = atomic_load(&loop->line->busy) >
+	    (crash.victim != NULL);
+	const long ms = HANG + (has_others
 	    ? (long)loop->settings->crash_grace : 0);
 	const struct itimerval timer = {
 		.it_value = { ms / 1000, ms % 1000 * 1000 }
 	};
+	sigset_t mask;
 
 	(void)signal(SIGALRM, SIG_DFL);
 	(void)setitimer(ITIMER_REAL, &timer, NULL);
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGALRM);
+	(void)pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
 }
 
 static void
@@ -373,56 +445,96 @@ is_stuck(int sig, const siginfo_t *info)
 }
 
 static void
-farewell(int sig, const siginfo_t *info)
+tell_client(void)
 {
-	struct thread *self = thread_self, *victim = self;
 	struct loop *loop = crash.loop;
-	const bool stuck = is_stuck(sig, info);
 
-	if (stuck)
-		victim = crash.main_thread;
-	if (victim != NULL && victim->exchange == NULL)
-		victim = NULL;
-	if (crash.is_child) {
-		report(victim, sig, info);
-		return;
-	}
 	set_guard(loop);
 	worker_line_state(loop->line, WORKER_CRASHED, clock_ms());
 	/* Nothing new is begun here when the client hears of it. */
 	atomic_store(&crash.is_there, true);
-	if (victim != NULL)
-		lose(loop, victim, stuck ? 504 : 500);
 	loop_kick(loop);
-	report(victim, sig, info);
-	end_connections(loop, self);
+	if (crash.victim != NULL)
+		lose(loop, crash.victim, is_stuck(crash.sig, &crash.info)
+		    ? 504 : 500);
+	else if (crash.driven != NULL)
+		lose_driven(loop, crash.driven);
+}
+
+static void
+tell_log(void)
+{
+	report(crash.victim, crash.sig, &crash.info);
+}
+
+static void
+tell_where(void)
+{
+	if (crash.sig != 0)
+		backtrace_write(say);
+}
+
+/* A fault in one of the steps is followed by the next. */
+static void
+farewell(void)
+{
+	static void (*const steps[])(void) = {
+		tell_client, tell_log, end_connections, tell_where
+	};
+	const size_t count = sizeof(steps) / sizeof(steps[0]);
+
+	while (crash.step < count) {
+		const unsigned step = crash.step++;
+
+		/* A child has no connections, and its worker tells the client. */
+		if (!crash.is_child || step % 2 == 1)
+			steps[step]();
+	}
+}
+
+/* What is lost, when this thread dies of sig. */
+static void
+take_down(int sig, const siginfo_t *info, const char *what)
+{
+	struct thread *self = thread_self;
+
+	is_taker = true;
+	crash.sig = sig;
+	crash.what = what;
+	if (info != NULL)
+		crash.info = *info;
+	crash.victim = is_stuck(sig, info) ? crash.main_thread : self;
+	if (crash.victim != NULL && crash.victim->exchange == NULL) {
+		crash.driven = crash.victim->driven;
+		crash.victim = NULL;
+	}
 }
 
 /* Another thread is here already, and ends the process for both. */
-static void
-wait_for_end(const struct thread *self, int sig, const siginfo_t *info)
+static noreturn void
+wait_for_end(int sig, const siginfo_t *info)
 {
+	const struct thread *self = thread_self;
+
 	if (!crash.is_child && self != NULL && self->exchange != NULL)
 		lose(crash.loop, self, 500);
-	report(self, sig, info);
+	report(self != NULL && self->exchange != NULL ? self : NULL, sig,
+	    info);
 	for (;;)
 		(void)pause();
 }
 
-/*
- * Whether this thread may say farewell.  False: it has, and this is a second
- * fault on the way.
- */
-static bool
-is_first(int sig, const siginfo_t *info)
+/* The memory is broken: what was being done is left, what follows is not. */
+static void
+go_on(void)
 {
-	if (atomic_exchange(&crash.is_taken, 1) == 0) {
-		atomic_store(&crash.taker, thread_self);
-		return true;
-	}
-	if (atomic_load(&crash.taker) != thread_self)
-		wait_for_end(thread_self, sig, info);
-	return false;
+	if (++crash.faults > FAULTS)
+		return;
+	if (is_finisher && !atomic_load(&crash.is_finished))
+		finish(crash.loop);
+	while (!is_taker)
+		(void)pause();
+	farewell();
 }
 
 static void
@@ -433,20 +545,58 @@ crashed(int sig, siginfo_t *info, void *context)
 		die(sig);		/* a child of the handler's own */
 		return;
 	}
-	if (is_first(sig, info))
-		farewell(sig, info);
-	die(sig);
+	if (is_taker || is_finisher) {
+		go_on();
+	} else if (atomic_exchange(&crash.is_taken, 1) == 0) {
+		take_down(sig, info, NULL);
+		farewell();
+	} else {
+		wait_for_end(sig, info);
+	}
+	die(crash.sig != 0 ? crash.sig : sig);
+}
+
+/* The process is being left before its time. */
+static void
+leave(const char *how)
+{
+	if (crash.loop == NULL || getpid() != crash.pid)
+		return;
+	if (atomic_exchange(&crash.is_taken, 1) == 0) {
+		take_down(0, NULL, how);
+		farewell();
+	} else if (!is_taker) {
+		crash.what = how;
+		wait_for_end(0, NULL);
+	}
 }
 
 /* A handler has called exit(3): its process ends, and nobody else's request. */
 static void
 left(void)
 {
-	if (crash.loop == NULL || getpid() != crash.pid ||
-	    thread_self == NULL || thread_self->exchange == NULL)
+	/* Another thread that calls it too must not find this one gone. */
+	if (crash.loop != NULL && getpid() == crash.pid && !is_taker)
+		(void)atexit(left);
+	leave("exit(3)");
+}
+
+static void
+left_quickly(void)
+{
+	leave("quick_exit(3)");
+}
+
+/* The thread that runs a handler has ended itself. */
+static void
+thread_left(void *memory)
+{
+	(void)memory;
+	if (crash.loop == NULL || thread_self == NULL ||
+	    thread_self->exchange == NULL || getpid() != crash.pid)
 		return;
-	if (is_first(0, NULL))
-		farewell(0, NULL);
+	leave("pthread_exit(3)");
+	_exit(EX_SOFTWARE);
 }
 
 /* --------------------------------------------------------- opening, closing */
@@ -455,7 +605,8 @@ static void
 catch(void)
 {
 	struct sigaction action = {
-		.sa_sigaction = crashed, .sa_flags = SA_SIGINFO | SA_ONSTACK
+		.sa_sigaction = crashed,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER
 	};
 
 	(void)sigemptyset(&action.sa_mask);
@@ -480,27 +631,38 @@ let_go(void)
 	}
 }
 
-void
-crash_open(struct loop *loop)
+/* What tells of the ways to leave: once in a process. */
+static void
+watch_exits(void)
 {
 	static bool is_registered;
 
+	if (is_registered)
+		return;
+	is_registered = true;
+	(void)pthread_key_create(&crash.key, thread_left);
+	(void)atexit(left);
+	(void)at_quick_exit(left_quickly);
+}
+
+void
+crash_open(struct loop *loop)
+{
 	backtrace_prepare();
+	watch_exits();
 	crash.loop = loop;
 	crash.pid = getpid();
 	crash.master = getppid();
 	crash.main_thread = thread_self;
 	crash_stack_open();
 	catch();
-	if (!is_registered)
-		(void)atexit(left);
-	is_registered = true;
 }
 
 void
 crash_open_forker(struct loop *loop)
 {
 	backtrace_prepare();
+	watch_exits();
 	crash.loop = loop;
 	crash.pid = 0;
 	crash.is_child = true;

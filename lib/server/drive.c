@@ -605,6 +605,7 @@ go_on(struct loop *loop, struct connection *conn, enum next next)
 void
 drive(struct loop *loop, struct connection *conn)
 {
+	thread_self->driven = conn;
 	/* Input that came with the request before is framed first. */
 	if (conn->state == CONNECTION_PENDING)
 		go_on(loop, conn, run(loop, conn));
@@ -612,11 +613,14 @@ drive(struct loop *loop, struct connection *conn)
 		go_on(loop, conn, frame(loop, conn));
 	else
 		go_on(loop, conn, NEXT_GO);
+	thread_self->driven = NULL;
 }
 
 void
 drive_handled(struct loop *loop, struct connection *conn)
 {
+	thread_self->driven = conn;
 	enter(loop, conn, CONNECTION_DRAINING);
 	go_on(loop, conn, send_reply(loop, conn));
+	thread_self->driven = NULL;
 }

@@ -93,6 +93,7 @@ struct thread {
 	unsigned	 slot;		/* its line of the scoreboard */
 	struct exchange	*kept;		/* an exchange at hand */
 	struct exchange	*exchange;	/* whose handler it runs, or NULL */
+	struct connection *driven;	/* what it looks after, or NULL */
 	uint64_t	 ordinal;	/* of that request in the worker */
 	pthread_t	 id;
 	LIST_ENTRY(thread) entry;
