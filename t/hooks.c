@@ -76,7 +76,7 @@ begin(struct tine_server *server)
 	(void)printf("worker_init\n");
 	(void)fflush(stdout);
 	tine_server_set_data(server, text);
-	return getenv("FAIL") != NULL ? -1 : 0;
+	return 0;
 }
 
 static void

@@ -44,13 +44,6 @@ each_mode {
 	    "worker_died in the master");
 };
 
-for my $mode (@modes) {
-	my ($status, $text) = run_command("env", "FAIL=1", "timeout", 30,
-	    $program, "--mode=$mode", "--workers=2", "--bind=127.0.0.1:0");
-	is($status, 70, "$mode: worker_init fails: 70");
-	like($text, qr/no worker became ready/, "and says so");
-}
-
 my $server = start(program => $program, env => { HANDLE => 2 });
 is($server->ask("/a")->{fields}{connection}, "close",
     "handle_request: one request, then close");

@@ -37,19 +37,6 @@ fails(64, qr/name a handler module/);
 fails(64, qr/an argument too many: more/, $module, "more");
 fails(66, qr/missing\.so: No such file/, "$dir/missing.so");
 
-open(my $out, ">", "$dir/text.so");
-print $out "not a module\n";
-close($out);
-fails($_ ? 78 : 78, qr/cannot load the module .*text\.so/,
-    "--bind=127.0.0.1:0", "--workers=$_", "$dir/text.so") for 0, 2;
-SKIP: {
-	my ($status) = run_command("sh", "-c", "echo 'int x;' > $dir/empty.c; " .
-	    ($ENV{CC} // "cc") . " -shared -fPIC -o $dir/empty.so $dir/empty.c");
-	skip "no compiler", 2 if $status != 0;
-	fails(78, qr/empty\.so has no symbol tine_http/,
-	    "--bind=127.0.0.1:0", "--workers=2", "$dir/empty.so");
-}
-
 # Every option there is, with a value that none can have.
 my ($shown, $help) = run_command($tine, "--help");
 my %values = (N => ["x", "", "1x", "-5", "0x10", "99999999999999999999"],
@@ -96,11 +83,4 @@ for my $program ($tine, program()) {
 	is("$status $text", "0 tine 0.1.0\n", "--version");
 }
 
-my $server = start(workers => 1, args => ["--pidfile=$dir/pid"]);
-is(slurp("$dir/pid") + 0, $server->{pid}, "the pidfile has the master's pid");
-fails(69, qr/running already, with the process id $server->{pid}/,
-    "--bind=127.0.0.1:0", "--pidfile=$dir/pid", $module);
-is($server->ask("/hello")->{status}, 200, "the first one goes on");
-$server->stop;
-ok(!-e "$dir/pid", "the pidfile is removed");
 done_testing;

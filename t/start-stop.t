@@ -1,24 +1,9 @@
-# How a server starts in odd surroundings, and how each signal ends it.
+# How each signal ends a server.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
-use IO::Socket::INET;
-use POSIX;
 use Test::More;
 use Time::HiRes qw(time sleep);
 use Tine::Test;
-
-my $dir = tempdir(CLEANUP => 1);
-
-sub script {
-	my ($name, $text) = @_;
-
-	open(my $out, ">", "$dir/$name") or die;
-	print $out "#!$^X\n$text";
-	close($out);
-	chmod(0755, "$dir/$name");
-	return "$dir/$name";
-}
 
 # A request in hand, for so many milliseconds.
 sub held {
@@ -112,78 +97,4 @@ for my $mode (@modes) {
 	$server->stop;
 }
 
-# Standard descriptors that are closed are not used for anything else.
-my $closed = script("closed", 'my $p = shift; POSIX::close($_) for 0 .. 2; ' .
-    'use POSIX; exec($p, @ARGV);');
-for my $workers (0, 1) {
-	my $path = "$dir/closed.$workers";
-	my $pid = fork;
-	if ($pid == 0) {
-		setpgrp(0, 0);
-		exec($closed, program(), "--workers=$workers",
-		    "--bind=unix:$path") or POSIX::_exit(127);
-	}
-	my $reply;
-	ok((wait_for {
-		my $socket = IO::Socket::UNIX->new(Peer => $path) or return 0;
-		my $client = bless { socket => $socket, buffer => "" },
-		    "Tine::Client";
-		$client->send(request("/hello", close => 1));
-		$reply = $client->reply;
-		1;
-	} 10), "started without standard descriptors");
-	is($reply->{body}, "Hello, world!", "the reply alone reaches the client");
-	is(join(" ", map { readlink("/proc/$pid/fd/$_") // "none" } 0 .. 2),
-	    join(" ", ("/dev/null") x 3), "they are /dev/null");
-	kill("TERM", $pid);
-	is(waitpid($pid, 0), $pid, "it ends");
-	is($?, 0, "with status 0");
-}
-
-# What a parent may have done to signals does not hinder it.
-my $odd = script("odd", 'use POSIX; $SIG{CHLD} = "IGNORE"; ' .
-    '$SIG{INT} = "IGNORE"; ' .
-    'my $set = POSIX::SigSet->new(SIGTERM, SIGCHLD, SIGINT, SIGQUIT); ' .
-    'sigprocmask(SIG_BLOCK, $set); exec("' . program() . '", @ARGV);');
-for my $workers (0, 1, 4) {
-	my $server = start(program => $odd, workers => $workers,
-	    quiet => qr/in a handler|worker \d/);
-	is($server->ask("/command")->{body}, "3\n",
-	    "$workers workers: CHLD ignored, TERM blocked by the parent");
-	if ($workers) {
-		my ($victim) = $server->workers_of;
-		kill("KILL", $victim);
-		ok($server->log_like(qr/pid $victim\) died: signal 9/),
-		    "a death is noticed");
-	}
-	$server->stop;
-}
-
-# An address that becomes free in a moment is waited for.
-my $other = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1);
-my $port = $other->sockport;
-my $freer = fork;
-if ($freer == 0) {
-	sleep 0.8;
-	POSIX::_exit(0);
-}
-close($other);		# the child has the last copy
-my $server = start(bind => ["127.0.0.1:$port"]);
-is($server->{port}, $port, "a port that is freed after a moment is taken");
-waitpid($freer, 0);
-$server->stop;
-
-# After a master that was killed the same place can be had at once.
-my $path = "$dir/again";
-$server = start(workers => 2, bind => ["127.0.0.1:0", "unix:$path"]);
-$port = $server->{port};
-my $busy = held($server, 30000);
-kill("KILL", $server->{pid});
-$server->ended(5);
-ok(-e $path, "a killed master leaves its socket file");
-$server = start(workers => 2, bind => ["127.0.0.1:$port", "unix:$path"]);
-is($server->{port}, $port, "the next one has its address");
-is($server->connection(unix => $path) ? 1 : 0, 1, "and its socket file");
-$server->stop;
-ok(!-e $path, "which it removes");
 done_testing;

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -18,17 +20,46 @@
 #include "daemon.h"
 
 static int parent = -1;		/* who waits for the result */
+static volatile pid_t child;
 
-/* No result: the child has died, and said why if it could. */
+/* Who stops the process that was started means the server. */
 static void
+forward(int sig)
+{
+	const int saved = errno;
+
+	(void)kill(child, sig);
+	errno = saved;
+}
+
+static void
+forward_signals(void)
+{
+	static const int stops[] = { SIGTERM, SIGQUIT, SIGINT };
+	struct sigaction action = { .sa_handler = forward };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		(void)sigaction(stops[i], &action, NULL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* No result: the child has died of a signal, and could not say why. */
+static noreturn void
 await(int fd)
 {
+	static const char died[] =
+	    "tine: the server died while it was starting\n";
 	unsigned char status = EX_SOFTWARE;
 	ssize_t n;
 
+	forward_signals();
 	do
 		n = read(fd, &status, 1);
 	while (n == -1 && errno == EINTR);
+	if (n != 1)
+		(void)!write(STDERR_FILENO, died, sizeof(died) - 1);
 	_exit(n == 1 ? status : EX_SOFTWARE);
 }
 
@@ -45,6 +76,7 @@ daemon_start(void)
 	if (pid == -1)
 		return failure("cannot fork: %s", strerror(errno));
 	if (pid != 0) {
+		child = pid;
 		descriptor_close(fds[1]);
 		await(fds[0]);
 	}
@@ -52,18 +84,6 @@ daemon_start(void)
 	parent = fds[1];
 	(void)setsid();
 	return 0;
-}
-
-/* Nobody sees the terminal's descriptors any more. */
-static void
-leave_terminal(void)
-{
-	const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	(void)fflush(NULL);
-	for (int i = 0; fd != -1 && i <= STDERR_FILENO; i++)
-		(void)dup2(fd, i);
-	descriptor_close(fd);
 }
 
 void
@@ -74,7 +94,7 @@ daemon_tell(int status)
 	if (parent == -1)
 		return;
 	if (status == 0)
-		leave_terminal();
+		descriptor_leave_terminal();
 	(void)!write(parent, &byte, 1);
 	descriptor_close(parent);
 	parent = -1;

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../prefork/upgrade.h"
 #include "inherited.h"
@@ -100,4 +101,22 @@ inherited_bind_rest(struct tine_server *server)
 		bound++;
 	}
 	return bound;
+}
+
+/* A port that is open while nobody accepts there would hang its clients. */
+void
+inherited_drop_rest(struct tine_server *server)
+{
+	for (int i = 0; i < passed_count; i++) {
+		char text[128];
+
+		if (passed[i] == -1)
+			continue;
+		address_of(passed[i], text, sizeof(text));
+		server_log(server, TINE_LOG_WARNING, "the socket that was "
+		    "passed for %s is closed, since no --bind asks for it",
+		    text);
+		descriptor_close(passed[i]);
+		passed[i] = -1;
+	}
 }

@@ -14,7 +14,10 @@
  */
 int	inherited_read(struct tine_server *server);
 
-/* How many the service manager passed that no --bind has asked for yet. */
+/* Takes those that no --bind has asked for.  Returns how many, or -1. */
 int	inherited_bind_rest(struct tine_server *server);
+
+/* Closes those that no --bind has asked for, and says so. */
+void	inherited_drop_rest(struct tine_server *server);
 
 #endif

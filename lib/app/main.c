@@ -2,8 +2,6 @@
 /*
  * See main.h.  Only here and in bin is the process' exit status decided.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <bsd/libutil.h>
 #include <bsd/stdlib.h>
 #include <bsd/unistd.h>
 
@@ -23,15 +21,17 @@
 #include "../prefork/master.h"
 #include "../prefork/privileges.h"
 #include "../prefork/upgrade.h"
+#include "alone.h"
 #include "daemon.h"
 #include "inherited.h"
 #include "main.h"
 #include "options.h"
+#include "paths.h"
+#include "pidfile.h"
 
 extern char **environ;
 
-static struct tine_server *volatile serving;	/* by serve_alone() */
-static volatile sig_atomic_t interrupts;
+static bool is_stopped;		/* asked to stop before it serves */
 
 /* -------------------------------------------------------------------- logs */
 
@@ -65,26 +65,45 @@ open_logs(struct tine_server *server)
 
 /* ----------------------------------------------------------------- binding */
 
+/* What a failure to listen on an address is, by errno. */
 static int
-bind_status(void)
+bind_status(const char *address)
 {
 	switch (errno) {
 	case EADDRINUSE:
+	case EADDRNOTAVAIL:
 		return EX_UNAVAILABLE;
+	case ENOTSOCK:
+		return EX_CONFIG;
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+		return EX_OSERR;
+	default:
+		break;
+	}
+	if (strncmp(address, "unix:", 5) == 0)
+		return errno == EINVAL ? EX_USAGE : EX_CANTCREAT;
+	switch (errno) {
 	case EACCES:
 	case EPERM:
 		return EX_NOPERM;
 	case EINVAL:
 	case ENOENT:
 		return EX_USAGE;
-	case ENOTSOCK:
-		return EX_CONFIG;
-	case ENOMEM:
-	case EMFILE:
-		return EX_OSERR;
 	default:
 		return EX_UNAVAILABLE;
 	}
+}
+
+static void
+stop_set(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	(void)sigaddset(set, SIGTERM);
+	(void)sigaddset(set, SIGQUIT);
+	(void)sigaddset(set, SIGINT);
 }
 
 /*
@@ -94,31 +113,40 @@ bind_status(void)
 static int
 bind_patiently(struct tine_server *server, const char *address)
 {
+	const struct timespec pause = { 0, 200 * 1000000 };
+	sigset_t stops;
+
+	stop_set(&stops);
 	for (int i = 0; i < 10; i++) {
 		if (tine_server_bind(server, address) == 0)
-			return 0;
+			return EX_OK;
 		if (errno != EADDRINUSE)
-			return -1;
-		clock_pause(200);
+			return bind_status(address);
+		is_stopped = sigtimedwait(&stops, NULL, &pause) > 0;
+		if (is_stopped)
+			return EX_OK;
 	}
-	return tine_server_bind(server, address);
+	return tine_server_bind(server, address) == 0 ? EX_OK
+	    : bind_status(address);
 }
 
 static int
 bind_all(struct tine_server *server)
 {
+	int status = EX_OK;
+
 	if (server->bind_count == 0 && server->listener_count == 0) {
 		const int passed = inherited_bind_rest(server);
 
 		if (passed != 0)
-			return passed == -1 ? -1 : 0;
+			return passed == -1 ? bind_status("fd:") : EX_OK;
 		return bind_patiently(server, "localhost:8080");
 	}
-	for (size_t i = 0; i < server->bind_count; i++) {
-		if (bind_patiently(server, server->binds[i]) == -1)
-			return -1;
-	}
-	return 0;
+	for (size_t i = 0; i < server->bind_count && status == EX_OK &&
+	    !is_stopped; i++)
+		status = bind_patiently(server, server->binds[i]);
+	inherited_drop_rest(server);
+	return status;
 }
 
 static void
@@ -136,119 +164,6 @@ say_where(struct tine_server *server)
 	}
 	(void)fflush(stdout);
 	daemon_tell(EX_OK);
-}
-
-/* ------------------------------------------------------ without a master */
-
-static const char farewell[] = "\nKeyboard interrupt received, exiting.\n";
-
-/* A handler has not ended within a second of Ctrl-C. */
-static void
-give_up(int sig)
-{
-	(void)sig;
-	(void)!write(STDOUT_FILENO, farewell, sizeof(farewell) - 1);
-	_exit(EX_OK);
-}
-
-static void
-stop(int sig)
-{
-	const int saved = errno;
-
-	if (sig == SIGINT && ++interrupts > 1)
-		give_up(sig);
-	if (sig == SIGINT)
-		(void)alarm(1);
-	/* It may come when all is over. */
-	if (serving != NULL)
-		server_end(serving, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
-	errno = saved;
-}
-
-/* A quick stop leaves running handlers behind; their process ends. */
-static int
-serve_alone(struct tine_server *server)
-{
-	struct sigaction action = { .sa_handler = stop };
-	int status = EX_OK;
-	sigset_t mask;
-
-	serving = server;
-	server->is_program = true;
-	server_clean_environment();
-	action.sa_handler = give_up;
-	(void)sigaction(SIGALRM, &action, NULL);
-	action.sa_handler = stop;
-	(void)sigaction(SIGTERM, &action, NULL);
-	(void)sigaction(SIGQUIT, &action, NULL);
-	(void)sigaction(SIGINT, &action, NULL);
-	/* Whatever the parent has made of these. */
-	action.sa_handler = SIG_DFL;
-	(void)sigaction(SIGCHLD, &action, NULL);
-	(void)sigemptyset(&mask);
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (privileges_try() == -1)
-		status = EX_NOPERM;
-	else if (server->load != NULL)
-		status = server->load(server);
-	if (status == EX_OK && privileges_drop(server) == -1)
-		status = EX_NOPERM;
-	if (status != EX_OK) {
-		serving = NULL;
-		return status;
-	}
-	say_where(server);
-	if (tine_serve_forever(server) == -1)
-		status = EX_SOFTWARE;
-	serving = NULL;
-	if (interrupts > 0)
-		(void)fputs(farewell, stdout);
-	return status;
-}
-
-/* ---------------------------------------------------------------- pidfile */
-
-static int
-take_pidfile(struct tine_server *server, struct pidfh **pidfile)
-{
-	const char *path = server->settings.pidfile;
-	pid_t other = 0;
-
-	if (path == NULL)
-		return EX_OK;
-	server->pidfile_fd = upgrade_pidfile();
-	if (server->pidfile_fd != -1)
-		return EX_OK;		/* it is locked, and says this pid */
-	*pidfile = pidfile_open(path, 0644, &other);
-	if (*pidfile == NULL && errno == EEXIST) {
-		(void)failure("%s: a server is running already, with the "
-		    "process id %ld", path, (long)other);
-		return EX_UNAVAILABLE;
-	}
-	if (*pidfile == NULL) {
-		(void)failure("cannot write the pidfile %s: %s", path,
-		    strerror(errno));
-		return EX_CANTCREAT;
-	}
-	server->pidfile_fd = pidfile_fileno(*pidfile);
-	(void)fcntl(server->pidfile_fd, F_SETFD, FD_CLOEXEC);
-	(void)pidfile_write(*pidfile);
-	return EX_OK;
-}
-
-/* One that someone else has put there meanwhile stays. */
-static void
-drop_pidfile(const struct tine_server *server)
-{
-	const char *path = server->settings.pidfile;
-	struct stat mine, there;
-
-	if (server->pidfile_fd != -1 &&
-	    fstat(server->pidfile_fd, &mine) == 0 &&
-	    stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
-	    mine.st_ino == there.st_ino)
-		(void)unlink(path);
 }
 
 /* ------------------------------------------------------------------- reload */
@@ -423,65 +338,95 @@ enter_directory(const struct tine_server *server)
 }
 
 static int
-open_all(struct tine_server *server, struct pidfh **pidfile)
+open_all(struct tine_server *server)
 {
-	int status = take_pidfile(server, pidfile);
+	int status = pidfile_take(server);
 
 	if (status == EX_OK)
 		status = inherited_read(server);
 	if (status == EX_OK && open_logs(server) == -1)
 		status = EX_CANTCREAT;
-	if (status == EX_OK && bind_all(server) == -1)
-		status = bind_status();
+	if (status == EX_OK)
+		status = bind_all(server);
 	if (status == EX_OK)
 		status = enter_directory(server);
 	return status;
 }
 
-/*
- * A second request to stop may come when the master has done with signals;
- * the end that the first one asked for is an orderly one all the same.
- */
-static int
-serve_prefork(struct tine_server *server)
+/* Nothing has been made yet that would have to be removed. */
+static void
+leave_early(int sig)
 {
-	static const int stops[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP };
+	(void)sig;
+	_exit(EX_OK);
+}
+
+static void
+on_stop(void (*handler)(int))
+{
+	(void)signal(SIGTERM, handler);
+	(void)signal(SIGQUIT, handler);
+	(void)signal(SIGINT, handler);
+}
+
+/*
+ * From here on there are files to remove: a request to stop waits until
+ * someone looks for it.  A second one may come when the master has done with
+ * signals; the end that the first one asked for is an orderly one all the
+ * same.
+ */
+static void
+block_signals(void)
+{
+	static const int more[] = { SIGHUP, SIGUSR1, SIGUSR2 };
 	sigset_t mask;
 
-	(void)sigemptyset(&mask);
-	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
-		(void)sigaddset(&mask, stops[i]);
+	stop_set(&mask);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		(void)sigaddset(&mask, more[i]);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
-	return master_run(server, say_where);
+}
+
+/* An upgrade takes its signals with it: they are obeyed by its master. */
+static bool
+stop_is_pending(void)
+{
+	sigset_t pending;
+
+	if (is_stopped)
+		return true;
+	return !upgrade_is_there() && sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGTERM) == 1 ||
+	    sigismember(&pending, SIGQUIT) == 1 ||
+	    sigismember(&pending, SIGINT) == 1);
 }
 
 static int
 serve(struct tine_server *server)
 {
-	struct pidfh *pidfile = NULL;
 	int status;
 
 	server->refresh = refresh;
+	block_signals();
 	if (server->settings.is_daemon && !upgrade_is_there() &&
 	    daemon_start() == -1)
 		return EX_OSERR;
-	status = open_all(server, &pidfile);
-	if (status == EX_OK)
-		status = server->settings.workers == 0 ? serve_alone(server)
-		    : serve_prefork(server);
-	drop_pidfile(server);
-	if (pidfile != NULL)
-		(void)pidfile_close(pidfile);
-	return status;
+	status = open_all(server);
+	if (status != EX_OK || stop_is_pending())
+		return status;
+	return server->settings.workers == 0 ? alone_run(server, say_where)
+	    : master_run(server, say_where);
 }
 
 /* --test: all that can be found wrong without a port, a pidfile or a log. */
 static int
 check(struct tine_server *server)
 {
-	const int status = server->load != NULL ? server->load(server)
-	    : EX_OK;
+	int status = EX_OK;
 
+	on_stop(SIG_DFL);
+	if (server->load != NULL)
+		status = server->load(server);
 	if (status == EX_OK)
 		(void)printf("%s: the options%s are good\n", getprogname(),
 		    server->load != NULL ? " and the module" : "");
@@ -503,6 +448,8 @@ run(struct tine_server *server, int argc, char *argv[],
 		return EX_OK;
 	if (status == EX_OK && prepare != NULL)
 		status = prepare(server, operand);
+	if (status == EX_OK)
+		status = paths_check(server);
 	if (status == EX_OK)
 		status = privileges_find(server);
 	if (status != EX_OK)
@@ -569,11 +516,13 @@ main_run(struct tine_server *server, int argc, char *argv[],
 		say_why();
 		return EX_OSERR;
 	}
+	on_stop(leave_early);
 	remember(server, argc, argv);
 	setproctitle_init(argc, argv, environ);
 	status = run(server, argc, argv, operand_name, prepare);
 	if (status != EX_OK && server->argv != NULL)
 		upgrade_give_up(tine_error(), server->argv);
+	pidfile_drop(server);
 	if (status != EX_OK)
 		say_why();
 	daemon_tell(status);

@@ -21,6 +21,7 @@
 #include "../http/http_server.h"
 #include "main.h"
 #include "options.h"
+#include "paths.h"
 
 static int
 not_loadable(const char *path)
@@ -159,7 +160,7 @@ find(struct tine_server *server, const char *path)
 		return failure("%s: not a file (name a handler module)", path);
 	server->module = server_text(server, path);
 	return server->module == NULL ? failure("no memory")
-	    : options_absolute(server, &server->module);
+	    : paths_absolute(server, &server->module);
 }
 
 static int

@@ -18,6 +18,7 @@
 #include "../base/public.h"
 #include "config.h"
 #include "options.h"
+#include "paths.h"
 
 enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
@@ -535,48 +536,6 @@ result_status(enum options_result result)
 	return EX_OK;
 }
 
-int
-options_absolute(struct tine_server *server, const char **path)
-{
-	const char *text;
-	char *made;
-
-	if (*path == NULL || **path == '/' || server->start_dir == NULL)
-		return 0;
-	if (asprintf(&made, "%s/%s", server->start_dir, *path) == -1)
-		return failure("no memory for a path");
-	text = server_text(server, made);
-	free(made);
-	if (text == NULL)
-		return failure("no memory for a path");
-	*path = text;
-	return 0;
-}
-
-static bool
-is_file_log(const char *log)
-{
-	return strcmp(log, "-") != 0 && strcmp(log, "none") != 0 &&
-	    strcmp(log, "syslog") != 0;
-}
-
-/* Paths are those of the directory in which it was started. */
-static int
-resolve_paths(struct tine_server *server)
-{
-	struct settings *settings = &server->settings;
-
-	if ((is_file_log(settings->log) &&
-	    options_absolute(server, &settings->log) == -1) ||
-	    (is_file_log(settings->error_log) &&
-	    options_absolute(server, &settings->error_log) == -1) ||
-	    options_absolute(server, &settings->pidfile) == -1 ||
-	    options_absolute(server, &settings->chroot) == -1 ||
-	    options_absolute(server, &settings->spool_dir) == -1)
-		return EX_OSERR;
-	return EX_OK;
-}
-
 /* In the background standard error is nobody's: syslog(3) is instead. */
 static void
 adjust_logs(struct settings *settings)
@@ -603,7 +562,7 @@ load(struct tine_server *server, int argc, char *argv[],
 	if (status != EX_OK || server->settings.config == NULL)
 		return status;
 	/* Now that its name is known: the file first, then these again. */
-	if (options_absolute(server, &server->settings.config) == -1)
+	if (paths_absolute(server, &server->settings.config) == -1)
 		return EX_OSERR;
 	config = server->settings.config;
 	server->settings = server->base;
@@ -626,5 +585,5 @@ options_load(struct tine_server *server, int argc, char *argv[],
 	if (status != EX_OK)
 		return status;
 	adjust_logs(&server->settings);
-	return resolve_paths(server);
+	return paths_resolve(server) == -1 ? EX_OSERR : EX_OK;
 }

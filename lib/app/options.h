@@ -31,10 +31,4 @@ int	options_load(struct tine_server *server, int argc, char *argv[],
 
 void	options_help(FILE *out, const char *program, const char *operand_name);
 
-/*
- * Makes a path that is relative to the directory of the start an absolute
- * one.  Returns -1 with the text of tine_error().
- */
-int	options_absolute(struct tine_server *server, const char **path);
-
 #endif

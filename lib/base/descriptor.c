@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,26 @@ descriptor_nonblocking(int fd, bool on)
 		return -1;
 	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK
 	    : flags & ~O_NONBLOCK);
+}
+
+bool
+descriptor_has_hung_up(int fd)
+{
+	struct pollfd look = { .fd = fd };
+
+	return poll(&look, 1, 0) == 1 &&
+	    (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+void
+descriptor_leave_terminal(void)
+{
+	const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)fflush(NULL);
+	for (int i = 0; fd != -1 && i <= STDERR_FILENO; i++)
+		(void)dup2(fd, i);
+	descriptor_close(fd);
 }
 
 int

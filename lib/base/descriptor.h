@@ -17,6 +17,12 @@ void	descriptor_close(int fd);
 
 int	descriptor_nonblocking(int fd, bool on);
 
+/* Whether it is a terminal, or a pipe, whose other side has gone. */
+bool	descriptor_has_hung_up(int fd);
+
+/* Makes /dev/null of 0 to 2, after what is in stdio's buffers was written. */
+void	descriptor_leave_terminal(void);
+
 /* An unlinked file in dir, read and write.  -1 with errno. */
 int	descriptor_temporary(const char *dir);
 

@@ -183,10 +183,7 @@ resize(struct master *master, bool up)
 static bool
 has_hung_up(const struct master *master)
 {
-	struct pollfd look = { .fd = STDIN_FILENO };
-
-	return master->has_terminal && poll(&look, 1, 0) == 1 &&
-	    (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+	return master->has_terminal && descriptor_has_hung_up(STDIN_FILENO);
 }
 
 static void
@@ -240,34 +237,6 @@ read_signals(struct master *master)
 		handle_signal(master, &info);
 }
 
-static void
-note_ready(struct master *master, struct slot *slot)
-{
-	if (slot->state != SLOT_STARTING)
-		return;
-	slot->state = SLOT_SERVING;
-	slot->kill_at = 0;
-	reload_ready(master, slot);
-}
-
-static void
-hear(struct master *master, struct slot *slot)
-{
-	char byte;
-	const ssize_t n = recv(slot->control, &byte, 1, MSG_DONTWAIT);
-
-	if (n == 1 && byte == COMMAND_READY) {
-		note_ready(master, slot);
-	} else if (n == 1 && byte == COMMAND_RECYCLE) {
-		slot->wants_leave = true;
-	} else if (n == 0 || (n == -1 && errno != EAGAIN &&
-	    errno != EINTR)) {
-		/* It is dying; waitpid(2) will tell. */
-		descriptor_close(slot->control);
-		slot->control = -1;
-	}
-}
-
 /* ---------------------------------------------------------------- the turn */
 
 /* How long there is nothing to do, in ms; -1: until something happens. */
@@ -313,7 +282,7 @@ wait_for_news(struct master *master)
 		return;
 	for (nfds_t i = 1; i < count; i++) {
 		if (fds[i].revents != 0)
-			hear(master, master->who[i]);
+			workers_hear(master, master->who[i]);
 	}
 	if (fds[0].revents != 0)
 		read_signals(master);

@@ -36,6 +36,7 @@ struct slot {
 	bool		 is_late;	/* it is killed for its time */
 	bool		 was_killed;	/* SIGKILL was sent */
 	bool		 has_core_time;	/* it has more, to write a core file */
+	char		 why[256];	/* it ended, in its own words */
 	uint64_t	 forked;	/* ms */
 	uint64_t	 abort_at;	/* ms: SIGABRT, 0: never */
 	uint64_t	 kill_at;	/* ms: SIGKILL, or a complaint after it;
@@ -75,6 +76,7 @@ struct master {
 	uint64_t		 fork_second;	/* ms: when that was begun */
 	unsigned		 forks;		/* in it */
 	int			 first_status;	/* exit status of a bad start */
+	char			 first_reason[256];
 	int			 status;	/* the master's own, at the end */
 
 	/* Elastic. */
@@ -120,6 +122,9 @@ void	workers_end_late(struct master *master);
 void	workers_end_stuck(struct master *master);
 
 void	workers_tell(const struct slot *slot, enum command what);
+
+/* Takes what it says on its control socket. */
+void	workers_hear(struct master *master, struct slot *slot);
 
 /* Looks at the load, and moves wanted between its bounds. */
 void	workers_resize(struct master *master);

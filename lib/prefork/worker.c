@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -35,15 +36,21 @@ struct control {
 };
 
 static struct tine_server *serving;
+static pid_t self;
 
 /* ----------------------------------------------------------------- signals */
 
+/* A child that a handler forked is no worker: it dies as usual. */
 static void
 leave(int sig)
 {
 	const int saved = errno;
 
-	(void)sig;
+	if (getpid() != self) {
+		(void)signal(sig, SIG_DFL);
+		(void)raise(sig);
+		return;
+	}
 	server_end(serving, LOOP_DRAINS);
 	errno = saved;
 }
@@ -57,19 +64,23 @@ give_up(int sig)
 
 /*
  * A terminal's Ctrl-C and hang-up reach the whole process group, but workers
- * are commanded by the control socket: those signals are ignored.
+ * are commanded by the control socket: those signals are nothing to them.
  */
 static void
 set_signals(void)
 {
-	static const int ignored[] = {
-		SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE
+	static const int disregarded[] = {
+		SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE
 	};
 	struct sigaction action = { .sa_handler = SIG_IGN };
 	sigset_t none;
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		(void)sigaction(ignored[i], &action, NULL);
+	for (size_t i = 0; i < sizeof(disregarded) / sizeof(disregarded[0]);
+	    i++)
+		server_disregard(disregarded[i]);
+	/* Only an ignored one lets a background job write to its terminal. */
+	(void)sigaction(SIGTTIN, &action, NULL);
+	(void)sigaction(SIGTTOU, &action, NULL);
 	action.sa_handler = SIG_DFL;
 	(void)sigaction(SIGCHLD, &action, NULL);
 	action.sa_handler = leave;
@@ -96,21 +107,6 @@ orphaned(struct tine_server *server)
 	(void)sigaction(SIGALRM, &action, NULL);
 	(void)setitimer(ITIMER_REAL, &timer, NULL);
 	server_end(server, LOOP_SHUTS);
-}
-
-/*
- * Another file under the same number: whoever writes meanwhile writes whole
- * lines, to the one or to the other.
- */
-static void
-change_log(struct journal *journal, int log, int fd)
-{
-	if (fd == -1)
-		return;
-	journal_flush(journal);
-	if (log != -1 && fd != log)
-		(void)dup3(fd, log, O_CLOEXEC);
-	descriptor_close(fd);
 }
 
 static void
@@ -145,13 +141,14 @@ obey(struct loop *loop, struct source *source, unsigned events)
 		server_end(server, LOOP_QUITS);
 		break;
 	case COMMAND_LOG:
-		change_log(&server->requests, server->log_fds[0], fd);
+		server_change_log(server, 0, fd);
 		return;
 	case COMMAND_ERROR_LOG:
-		change_log(&server->errors, server->log_fds[1], fd);
+		server_change_log(server, 1, fd);
 		return;
 	case COMMAND_RECYCLE:
 	case COMMAND_READY:
+	case COMMAND_FAILED:
 		break;
 	}
 	descriptor_close(fd);
@@ -228,6 +225,8 @@ begin(struct loop *loop, void *argument)
 		return failure("cannot watch the control socket");
 	/* From here on the control socket tells of the master's death. */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (control->server->settings.is_daemon)
+		descriptor_leave_terminal();
 	if (write(control->source.fd, &ready, 1) != 1)
 		return failure("the master does not listen");
 	return 0;
@@ -242,6 +241,19 @@ die_with(pid_t master)
 		_exit(EX_OK);
 }
 
+/* The master repeats it where its own caller reads it. */
+static void
+tell_why(struct tine_server *server, unsigned index)
+{
+	char text[512] = { COMMAND_FAILED };
+
+	(void)snprintf(text + 1, sizeof(text) - 1, "%s", tine_error());
+	server_log(server, TINE_LOG_ERROR, "worker %u: %s", index + 1,
+	    text + 1);
+	(void)send(server->control, text, strlen(text),
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 noreturn void
 worker_main(struct tine_server *server, unsigned index, int fd)
 {
@@ -252,6 +264,7 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	int status = EX_OK;
 
 	serving = server;
+	self = getpid();
 	server->control = fd;
 	server->is_program = true;
 	set_signals();
@@ -270,8 +283,7 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	    server_work(server, index, begin, &control) == -1)
 		status = EX_SOFTWARE;
 	if (status != EX_OK)
-		server_log(server, TINE_LOG_ERROR, "worker %u: %s", index + 1,
-		    tine_error());
+		tell_why(server, index);
 	(void)fflush(NULL);
 	_exit(status);
 }

@@ -94,6 +94,48 @@ leave(struct master *master, struct slot *slot)
 		slot->abort_at = clock_ms() + grace;
 }
 
+/* -------------------------------------------------------------- what it says */
+
+static void
+note_ready(struct master *master, struct slot *slot)
+{
+	if (slot->state != SLOT_STARTING)
+		return;
+	slot->state = SLOT_SERVING;
+	slot->kill_at = 0;
+	reload_ready(master, slot);
+}
+
+/* The reason follows its byte in the same message. */
+static void
+note_why(struct slot *slot)
+{
+	const ssize_t n = recv(slot->control, slot->why,
+	    sizeof(slot->why) - 1, MSG_DONTWAIT);
+
+	slot->why[n > 0 ? n : 0] = '\0';
+}
+
+void
+workers_hear(struct master *master, struct slot *slot)
+{
+	char byte;
+	const ssize_t n = recv(slot->control, &byte, 1, MSG_DONTWAIT);
+
+	if (n == 1 && byte == COMMAND_READY) {
+		note_ready(master, slot);
+	} else if (n == 1 && byte == COMMAND_RECYCLE) {
+		slot->wants_leave = true;
+	} else if (n == 1 && byte == COMMAND_FAILED) {
+		note_why(slot);
+	} else if (n == 0 || (n == -1 && errno != EAGAIN &&
+	    errno != EINTR)) {
+		/* It is dying; waitpid(2) will tell. */
+		descriptor_close(slot->control);
+		slot->control = -1;
+	}
+}
+
 /* ----------------------------------------------------------------- forking */
 
 static noreturn void
@@ -114,6 +156,12 @@ fork_failed(struct master *master)
 {
 	const uint64_t now = clock_ms();
 
+	if (master->phase == PHASE_STARTING) {
+		(void)snprintf(master->first_reason,
+		    sizeof(master->first_reason), "cannot fork a worker: %s "
+		    "(see ulimit -u)", strerror(errno));
+		master->first_status = EX_OSERR;
+	}
 	if (!master->is_fork_failing)
 		server_log(master->server, TINE_LOG_ERROR,
 		    "cannot fork a worker: %s; trying again",
@@ -281,6 +329,10 @@ replenish(struct master *master)
 	unsigned need = missing(master, &census);
 
 	if (need == 0 || clock_ms() < master->fork_after)
+		return;
+	/* A server that never worked ends, once the others have tried. */
+	if (master->phase == PHASE_STARTING && master->first_status != 0 &&
+	    census.fresh == 0)
 		return;
 	if (master->useless > CRASHES_FREE) {
 		const enum trial trial = look_at_trials(master);
@@ -667,6 +719,39 @@ drop_board(const struct master *master, struct slot *slot)
 	scoreboard_free(board);
 }
 
+/*
+ * Why it never became ready: in its own words, if it had any, which may lie
+ * in its socket still.
+ */
+static void
+find_why(struct master *master, struct slot *slot, int status)
+{
+	char how[128];
+
+	if (*slot->why == '\0' && slot->control != -1)
+		workers_hear(master, slot);
+	if (*slot->why != '\0')
+		return;
+	describe_death(how, sizeof(how), status, slot);
+	(void)snprintf(slot->why, sizeof(slot->why), "worker %u ended "
+	    "before it was ready: %s", (unsigned)(slot - master->slots) + 1, how);
+}
+
+static void
+note_first(struct master *master, const struct slot *slot, int status)
+{
+	static const int known[] = { EX_NOINPUT, EX_OSERR, EX_NOPERM,
+	    EX_CONFIG };
+
+	master->first_status = EX_SOFTWARE;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (WIFEXITED(status) && WEXITSTATUS(status) == known[i])
+			master->first_status = known[i];
+	}
+	(void)snprintf(master->first_reason, sizeof(master->first_reason),
+	    "%s", slot->why);
+}
+
 static void
 buried(struct master *master, unsigned index, int status)
 {
@@ -677,6 +762,7 @@ buried(struct master *master, unsigned index, int status)
 	const bool is_trial = was_starting &&
 	    master->reload == RELOAD_TRIAL &&
 	    slot->generation == master->generation;
+	char why[300];
 
 	if (!was_told || (WIFSIGNALED(status) && !slot->is_late &&
 	    slot->state == SLOT_LEAVING))
@@ -686,9 +772,12 @@ buried(struct master *master, unsigned index, int status)
 	if (master->server->hooks.worker_died != NULL)
 		master->server->hooks.worker_died(master->server, slot->pid,
 		    status);
+	if (was_starting)
+		find_why(master, slot, status);
 	if (was_starting && master->phase == PHASE_STARTING)
-		master->first_status = WIFEXITED(status)
-		    ? WEXITSTATUS(status) : EX_SOFTWARE;
+		note_first(master, slot, status);
+	(void)snprintf(why, sizeof(why), "the first new worker: %s",
+	    slot->why);
 	if (!was_told && !is_trial)
 		note_useless(master, slot, was_starting);
 	master->served += atomic_load(&line->requests);
@@ -698,7 +787,7 @@ buried(struct master *master, unsigned index, int status)
 	drop_board(master, slot);
 	*slot = (struct slot){ .control = -1 };
 	if (is_trial)
-		reload_failed(master, "the first new worker died");
+		reload_failed(master, why);
 }
 
 static struct slot *
@@ -929,8 +1018,9 @@ workers_judge_start(struct master *master)
 	    workers_count(master, SLOT_STARTING, SLOT_STARTING) == 0)) {
 		master->status = master->first_status != 0
 		    ? master->first_status : EX_SOFTWARE;
-		(void)failure("no worker became ready (the error log has "
-		    "the reason)");
+		(void)failure("no worker became ready: %s",
+		    *master->first_reason != '\0' ? master->first_reason
+		    : "none was within --start-timeout");
 		master_stop(master, true);
 	}
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <bsd/stdlib.h>
@@ -288,7 +289,6 @@ child_main(struct loop *loop, int socket, pid_t forker)
 	loop->is_child = true;
 	relay_journals(server);
 	crash_enter_child();
-	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (server->hooks.post_fork != NULL)
@@ -424,14 +424,25 @@ catch_children(struct forker *forker)
 {
 	sigset_t mask;
 
-	(void)signal(SIGTERM, SIG_IGN);
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGQUIT, SIG_IGN);
+	server_disregard(SIGTERM);
+	server_disregard(SIGINT);
+	server_disregard(SIGQUIT);
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)sigemptyset(&mask);
 	(void)sigaddset(&mask, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	forker->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The worker, whom nobody waits for but its master, says why. */
+static noreturn void
+fail(const struct forker *forker)
+{
+	const char *why = tine_error();
+
+	(void)fflush(NULL);
+	(void)send(forker->channel, why, strlen(why), MSG_NOSIGNAL);
+	_exit(EX_SOFTWARE);
 }
 
 static noreturn void
@@ -454,9 +465,10 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 	catch_children(&forker);
 	loop->pool.protocol_size = loop->protocol->exchange_size;
 	(void)pthread_mutex_init(&loop->pool_lock, NULL);
-	if (server->hooks.worker_init != NULL &&
-	    server->hooks.worker_init(server) == -1)
-		_exit(1);
+	if (server_begin(server) == -1)
+		fail(&forker);
+	if (server->settings.is_daemon)
+		descriptor_leave_terminal();
 	if (server->is_program)
 		crash_open_forker(loop);
 	tell(&forker, NEWS_READY, 0, 0, NULL, 0);

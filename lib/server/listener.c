@@ -2,6 +2,7 @@
 /*
  * See listener.h.
  */
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,16 +16,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "listener.h"
 
+#define LOCK_TRIES	50	/* to lock a socket's directory */
+#define LOCK_PAUSE	10	/* ms between them */
+
+static bool
+is_file(const struct endpoint *endpoint)
+{
+	return endpoint->address.any.sa_family == AF_UNIX &&
+	    endpoint->address.un.sun_path[0] != '\0';
+}
+
 static const char *
-remedy(int error)
+remedy(const struct endpoint *endpoint, int error)
 {
 	switch (error) {
 	case EACCES:
-		return " (ports below 1024 need root; see --user)";
+		return is_file(endpoint) ? " (may its directory be written?)"
+		    : " (ports below 1024 need root; see --user)";
+	case EEXIST:
+		return " (it is no socket; remove it, or choose another "
+		    "--bind)";
 	case EADDRINUSE:
 		return " (another server listens there; "
 		    "stop it, or choose another --bind)";
@@ -44,14 +60,7 @@ refuse(const struct endpoint *endpoint)
 	endpoint_format(&endpoint->address.any, endpoint->length, text,
 	    sizeof(text));
 	return failure_errno(error, "cannot listen on %s: %s%s", text,
-	    strerror(error), remedy(error));
-}
-
-static bool
-is_file(const struct endpoint *endpoint)
-{
-	return endpoint->address.any.sa_family == AF_UNIX &&
-	    endpoint->address.un.sun_path[0] != '\0';
+	    strerror(error), remedy(endpoint, error));
 }
 
 /* Whether a server answers at a Unix socket's file. */
@@ -71,6 +80,34 @@ is_alive(const struct endpoint *endpoint)
 	return alive;
 }
 
+/*
+ * Between a look at the file and listen(2) on a new one another start must
+ * not come: so its directory is locked.  Returns a descriptor to close; -1:
+ * it cannot be locked, which must not stop the start.
+ */
+static int
+lock_directory(const struct endpoint *endpoint)
+{
+	char path[sizeof(endpoint->address.un.sun_path) + 1];
+	const char *slash;
+	int fd;
+
+	if (!is_file(endpoint))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s",
+	    endpoint->address.un.sun_path);
+	slash = strrchr(path, '/');
+	if (slash == NULL)
+		(void)strcpy(path, ".");
+	else
+		path[slash == path ? 1 : slash - path] = '\0';
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; fd != -1 && i < LOCK_TRIES &&
+	    flock(fd, LOCK_EX | LOCK_NB) == -1; i++)
+		clock_pause(LOCK_PAUSE);
+	return fd;
+}
+
 static void
 remove_stale(const struct endpoint *endpoint)
 {
@@ -81,6 +118,17 @@ remove_stale(const struct endpoint *endpoint)
 	    !S_ISSOCK(there.st_mode) || is_alive(endpoint))
 		return;
 	(void)unlink(endpoint->address.un.sun_path);
+}
+
+/* "In use" would be a wrong word for it, and waiting does not help. */
+static bool
+is_other_file(const struct endpoint *endpoint)
+{
+	struct stat there;
+
+	return is_file(endpoint) &&
+	    lstat(endpoint->address.un.sun_path, &there) == 0 &&
+	    !S_ISSOCK(there.st_mode);
 }
 
 static void
@@ -147,11 +195,29 @@ set_options(int fd, const struct endpoint *endpoint)
 	}
 }
 
+static int
+bind_socket(struct listener *listener, int fd, unsigned backlog)
+{
+	const struct endpoint *endpoint = &listener->endpoint;
+
+	remove_stale(endpoint);
+	if (bind(fd, &endpoint->address.any, endpoint->length) == -1) {
+		if (errno == EADDRINUSE && is_other_file(endpoint))
+			errno = EEXIST;
+		return -1;
+	}
+	if (endpoint->type != SOCK_STREAM || listen(fd, (int)backlog) == 0)
+		return 0;
+	if (is_file(endpoint))
+		(void)unlink(endpoint->address.un.sun_path);
+	return -1;
+}
+
 int
 listener_open(struct listener *listener, const struct endpoint *endpoint,
     unsigned backlog)
 {
-	int fd;
+	int fd, lock, result;
 
 	memset(listener, 0, sizeof(*listener));
 	listener->endpoint = *endpoint;
@@ -162,21 +228,16 @@ listener_open(struct listener *listener, const struct endpoint *endpoint,
 	if (fd == -1)
 		return refuse(endpoint);
 	set_options(fd, endpoint);
-	remove_stale(endpoint);
-	if (bind(fd, &endpoint->address.any, endpoint->length) == -1)
-		goto fail;
-	if (endpoint->type == SOCK_STREAM && listen(fd, (int)backlog) == -1)
-		goto fail_bound;
+	lock = lock_directory(endpoint);
+	result = bind_socket(listener, fd, backlog);
+	descriptor_close(lock);		/* keeps errno */
+	if (result == -1) {
+		descriptor_close(fd);
+		return refuse(endpoint);
+	}
 	listener->source.fd = fd;
 	note_address(listener);
 	return 0;
-
-fail_bound:
-	if (is_file(endpoint))
-		(void)unlink(endpoint->address.un.sun_path);
-fail:
-	descriptor_close(fd);
-	return refuse(endpoint);
 }
 
 void

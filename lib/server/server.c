@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,27 +110,34 @@ add_listener(struct tine_server *server, const struct endpoint *endpoint)
 	return 0;
 }
 
+/* The machine does not have this address, or none of its family. */
+static bool
+is_absent(int error)
+{
+	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
 /*
  * A name such as localhost may have several addresses.  With port 0 all of
- * them get the port that the first one got.
+ * them get the port that the first one got.  Those that the machine does not
+ * have (::1 in many a container) are left out, if there is another.
  */
 TINE_PUBLIC int
 tine_server_bind(struct tine_server *server, const char *text)
 {
 	struct endpoint endpoints[8];
 	const size_t before = server->listener_count;
-	size_t count;
+	size_t count, absent = 0;
 
 	if (endpoint_parse(text, endpoints, 8, &count) == -1)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		const struct endpoint *first;
-
-		if (i > 0) {
-			first = &server->listeners[before].endpoint;
-			endpoint_copy_port(&endpoints[i], first);
-		}
-		if (add_listener(server, &endpoints[i]) == -1)
+		if (server->listener_count > before)
+			endpoint_copy_port(&endpoints[i],
+			    &server->listeners[before].endpoint);
+		if (add_listener(server, &endpoints[i]) == 0)
+			continue;
+		if (!is_absent(errno) || ++absent == count)
 			goto fail;
 	}
 	return 0;
@@ -254,7 +262,36 @@ server_log(struct tine_server *server, enum tine_level level,
 	va_end(ap);
 }
 
+void
+server_change_log(struct tine_server *server, unsigned which, int fd)
+{
+	const int log = server->log_fds[which];
+
+	if (fd == -1)
+		return;
+	journal_flush(which == 0 ? &server->requests : &server->errors);
+	if (log != -1 && fd != log)
+		(void)dup3(fd, log, O_CLOEXEC);
+	descriptor_close(fd);
+}
+
 /* ----------------------------------------------------------------- serving */
+
+static void
+nothing(int sig)
+{
+	(void)sig;
+}
+
+void
+server_disregard(int sig)
+{
+	const struct sigaction action = {
+		.sa_handler = nothing, .sa_flags = SA_RESTART
+	};
+
+	(void)sigaction(sig, &action, NULL);
+}
 
 /*
  * As many connections as there may be descriptors, less some for the
@@ -318,7 +355,8 @@ server_prepare(struct tine_server *server, unsigned workers)
 {
 	tzset();		/* once, not in each child */
 	server_bound(&server->settings);
-	(void)signal(SIGPIPE, SIG_IGN);	/* sendfile(2) has no MSG_NOSIGNAL */
+	server_disregard(SIGPIPE);	/* sendfile(2) has no MSG_NOSIGNAL */
+	server_disregard(SIGXFSZ);	/* a file's limit is an error as any */
 	scoreboard_free(server->board);
 	server->board = server_board(server, workers);
 	return server->board == NULL ? -1 : 0;
@@ -433,6 +471,18 @@ server_abandon(struct tine_server *server)
 }
 
 int
+server_begin(struct tine_server *server)
+{
+	if (server->hooks.worker_init == NULL)
+		return 0;
+	(void)failure("%s", "");
+	if (server->hooks.worker_init(server) == 0)
+		return 0;
+	return failure("the hook worker_init failed%s%s",
+	    *tine_error() != '\0' ? ": " : "", tine_error());
+}
+
+int
 server_work(struct tine_server *server, unsigned index,
     int (*prepare)(struct loop *, void *), void *argument)
 {
@@ -445,9 +495,8 @@ server_work(struct tine_server *server, unsigned index,
 	open_journals(server, index);
 	fill_loop(server, loop, index);
 	if (loop_open(loop) == 0 &&
-	    (server->hooks.worker_init == NULL ||
-	    server->settings.mode == MODE_FORK ||
-	    server->hooks.worker_init(server) == 0) &&
+	    (server->settings.mode == MODE_FORK ||
+	    server_begin(server) == 0) &&
 	    (prepare == NULL || prepare(loop, argument) == 0)) {
 		serve(server, loop);
 		if (server->hooks.worker_exit != NULL)

@@ -99,6 +99,9 @@ struct scoreboard *server_board(const struct tine_server *server,
 int	server_work(struct tine_server *server, unsigned index,
 	    int (*prepare)(struct loop *, void *), void *argument);
 
+/* Calls the hook worker_init.  Returns 0, or -1 with the text of tine_error(). */
+int	server_begin(struct tine_server *server);
+
 /*
  * A copy of text that lives as long as the server: the same one if there is
  * one already, so that reloads do not add up.  NULL: ENOMEM.
@@ -113,6 +116,18 @@ noreturn void server_abandon(struct tine_server *server);
 
 /* Asks the loop of this process to end; async-signal-safe. */
 void	server_end(struct tine_server *server, enum loop_end how);
+
+/*
+ * Another file under a log's number: whoever writes meanwhile writes whole
+ * lines, to the one or to the other.  Takes fd.
+ */
+void	server_change_log(struct tine_server *server, unsigned which, int fd);
+
+/*
+ * Makes nothing of a signal, in this process: unlike one that is ignored, it
+ * has its default action in the programs that handlers execute.
+ */
+void	server_disregard(int sig);
 
 /* A line in the error log. */
 void	server_log(struct tine_server *server, enum tine_level level,

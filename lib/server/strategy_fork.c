@@ -759,19 +759,24 @@ open_forker(struct loop *loop)
 	return crew.forker == -1 ? -1 : 0;
 }
 
-/* Waits for worker_init, which runs there. */
+/* Waits for worker_init, which runs there: it is ready, or says why not. */
 static int
 begin(struct loop *loop)
 {
-	struct forker_news news;
+	union {
+		struct forker_news	news;
+		char			why[512];
+	} word;
 	ssize_t n;
 
 	do
-		n = recv(crew.channel.fd, &news, sizeof(news), 0);
+		n = recv(crew.channel.fd, &word, sizeof(word) - 1, 0);
 	while (n == -1 && errno == EINTR);
-	if (n != (ssize_t)sizeof(news))
-		return failure_errno(ECHILD, "worker_init failed in the "
-		    "forker");
+	if (n <= 0)
+		return failure_errno(ECHILD, "the forker died in the hook "
+		    "worker_init");
+	if (n != (ssize_t)sizeof(word.news) || word.news.news != NEWS_READY)
+		return failure_errno(ECHILD, "%.*s", (int)n, word.why);
 	if (loop_watch(loop, &crew.channel) == -1)
 		return failure("cannot watch the forker");
 	refill(loop);

@@ -15,7 +15,7 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOCK_DGRAM SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(@modes @workers each_mode start wait_for source build slow
+our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build slow
     program request slurp children alive reply_of tail_of run_command
     cpu_of threads_of descriptors_of is_pattern spew variant binary
     under_load notify_socket);
@@ -154,10 +154,11 @@ sub descriptors_of { return scalar(() = glob("/proc/$_[0]/fd/*")) }
 
 sub program { return build("t/target") }
 
-# Starts a server and waits until it says where it listens.  Options: program,
-# args (list), mode, workers, bind (list), bare (all options are in args), env,
-# quiet (log lines that are expected, as a pattern).
-sub start {
+# Starts a server and does not wait for it.  Options: program, args (list),
+# mode, workers, bind (list), bare (all options are in args), env, quiet (log
+# lines that are expected, as a pattern), nofile (a limit), before (called in
+# its process before exec).
+sub launch {
 	my %o = (program => program(), mode => "single", workers => 1,
 	    bind => ["127.0.0.1:0"], args => [], @_);
 	my $dir = tempdir(CLEANUP => 1);
@@ -176,6 +177,7 @@ sub start {
 		open(STDOUT, ">", $self->{out});
 		open(STDERR, ">>", $self->{err});
 		$ENV{$_} = $o{env}{$_} for keys %{$o{env} // {}};
+		$o{before}->() if $o{before};
 		if ($o{nofile}) {
 			exec("sh", "-c", 'ulimit -n "$0"; exec "$@"',
 			    $o{nofile}, @command);
@@ -183,21 +185,45 @@ sub start {
 		exec(@command) or POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
+	$self->{command} = "@command";
 	push @servers, $self;
+	return $self;
+}
+
+# The same, and waits until it says where it listens.
+sub start {
+	my $self = launch(@_);
+
+	$self->wait_ready or diag("not started: $self->{command}\n",
+	    slurp($self->{err}));
+	return $self;
+}
+
+# Waits until it says where it listens; false if it ends before.
+sub wait_ready {
+	my $self = shift;
+	my $pid = $self->{pid};
 	my $banner = wait_for { slurp($self->{out}) =~
 	    /^Starting server.*^Listening on \S+\n/ms
 	    || stat_of($pid) eq "Z" } 20;
-	$banner = 0 if stat_of($pid) eq "Z";
-	if (!$banner) {
-		diag("not started: @command\n", slurp($self->{err}));
-		return $self;
-	}
+	return 0 if stat_of($pid) eq "Z" || !$banner;
 	wait_for { (() = slurp($self->{out}) =~ /^Listening/mg) >=
-	    @{$o{bind}} } 5;
+	    @{$self->{bind}} } 5;
 	$self->{addresses} = [slurp($self->{out}) =~ /^Listening on (\S+)/mg];
 	($self->{port}) = map { m{:(\d+)/$} ? $1 : () }
 	    @{$self->{addresses}};
-	return $self;
+	return 1;
+}
+
+# Waits for an end that was not asked for: ("status as in a shell", what it
+# said on standard error).
+sub outcome {
+	my ($self, $seconds) = @_;
+	my $status = $self->ended($seconds // 20);
+
+	return ("none", $self->err) unless defined $status;
+	return ($status & 127 ? 128 + ($status & 127) : $status >> 8,
+	    $self->err);
 }
 
 sub err { return slurp(shift->{err}) }

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See alone.h.
+ */
+#include <sys/eventfd.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "../base/descriptor.h"
+#include "../base/failure.h"
+#include "../prefork/notify.h"
+#include "../prefork/privileges.h"
+#include "alone.h"
+#include "pidfile.h"
+
+static const char farewell[] = "\nKeyboard interrupt received, exiting.\n";
+
+static struct {
+	struct source		 source;	/* told by the signal handlers */
+	struct tine_server	*server;
+	void			(*ready)(struct tine_server *);
+	struct notify		 notify;
+	pid_t			 pid;
+	volatile sig_atomic_t	 is_serving;
+	volatile sig_atomic_t	 interrupts;
+	volatile sig_atomic_t	 hang_ups, reopens;
+} alone;
+
+/* ----------------------------------------------------------------- signals */
+
+/*
+ * The handler, or worker_init, did not end in time: as main() would do it,
+ * by what may be called in a signal handler.
+ */
+static void
+give_up(int sig)
+{
+	struct tine_server *server = alone.server;
+
+	(void)sig;
+	if (alone.interrupts > 0)
+		(void)!write(STDOUT_FILENO, farewell, sizeof(farewell) - 1);
+	for (size_t i = 0; i < server->listener_count; i++)
+		listener_close(&server->listeners[i], true);
+	pidfile_drop(server);
+	_exit(EX_OK);
+}
+
+/* A child that a handler forked is not this server: it dies as usual. */
+static bool
+is_ours(int sig)
+{
+	if (getpid() == alone.pid)
+		return true;
+	(void)signal(sig, SIG_DFL);
+	(void)raise(sig);
+	return false;
+}
+
+static void
+stop(int sig)
+{
+	const int saved = errno;
+
+	if (!is_ours(sig))
+		return;
+	alone.interrupts += sig == SIGINT;
+	/* Before it serves there is nothing that could be finished. */
+	if (alone.interrupts > 1 || !alone.is_serving)
+		give_up(sig);
+	if (sig == SIGINT)
+		(void)alarm(1);
+	server_end(alone.server, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
+	errno = saved;
+}
+
+static void
+note(int sig)
+{
+	const uint64_t one = 1;
+	const int saved = errno;
+
+	if (!is_ours(sig))
+		return;
+	if (sig == SIGHUP)
+		alone.hang_ups = 1;
+	else
+		alone.reopens = 1;
+	(void)!write(alone.source.fd, &one, sizeof(one));
+	errno = saved;
+}
+
+static void
+set_signals(void)
+{
+	static const struct {
+		int	signal;
+		void	(*handler)(int);
+	} table[] = {
+		{ SIGTERM, stop }, { SIGQUIT, stop }, { SIGINT, stop },
+		{ SIGALRM, give_up }, { SIGHUP, note }, { SIGUSR1, note },
+		{ SIGCHLD, SIG_DFL }	/* whatever the parent made of it */
+	};
+	struct sigaction action = { .sa_flags = SA_RESTART };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		action.sa_handler = table[i].handler;
+		(void)sigaction(table[i].signal, &action, NULL);
+	}
+	server_disregard(SIGUSR2);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ----------------------------------------------------------------- serving */
+
+static void
+reopen_logs(struct tine_server *server)
+{
+	for (unsigned which = 0; which < 2; which++) {
+		const char *path = which == 0 ? server->settings.log
+		    : server->settings.error_log;
+		int fd;
+
+		if (server->log_fds[which] <= STDERR_FILENO)
+			continue;
+		fd = server->open_log(path);
+		if (fd < 0)
+			server_log(server, TINE_LOG_ERROR, "%s; the old file "
+			    "is kept", tine_error());
+		else
+			server_change_log(server, which, fd);
+	}
+}
+
+/* What the signal handlers noted, in the loop's own time. */
+static void
+obey(struct loop *loop, struct source *source, unsigned events)
+{
+	struct tine_server *server = alone.server;
+	const bool hung_up = alone.hang_ups != 0;
+	uint64_t count;
+
+	(void)loop;
+	(void)events;
+	(void)!read(source->fd, &count, sizeof(count));
+	if (hung_up && descriptor_has_hung_up(STDIN_FILENO)) {
+		server_end(server, LOOP_DRAINS);
+		return;
+	}
+	if (hung_up)
+		server_log(server, TINE_LOG_WARNING, "SIGHUP: without a "
+		    "master (--workers=0) there is no reload; only the logs "
+		    "are opened anew");
+	alone.hang_ups = alone.reopens = 0;
+	reopen_logs(server);
+}
+
+static int
+begin(struct loop *loop, void *argument)
+{
+	(void)argument;
+	if (loop_watch(loop, &alone.source) == -1)
+		return failure("cannot watch for signals: %s",
+		    strerror(errno));
+	alone.is_serving = 1;
+	notify_send(&alone.notify, "READY=1\nSTATUS=serving\nMAINPID=%ld",
+	    (long)getpid());
+	alone.ready(alone.server);
+	return 0;
+}
+
+static int
+load(struct tine_server *server)
+{
+	int status = EX_OK;
+
+	if (privileges_try() == -1)
+		return EX_NOPERM;
+	if (server->load != NULL)
+		status = server->load(server);
+	if (status == EX_OK && privileges_drop(server) == -1)
+		status = EX_NOPERM;
+	return status;
+}
+
+/* A quick stop leaves running handlers behind; their process ends. */
+static int
+serve(struct tine_server *server)
+{
+	if (server_prepare(server, 1) == -1)
+		return EX_OSERR;
+	if (server_work(server, 0, begin, NULL) == -1)
+		return EX_SOFTWARE;
+	alone.is_serving = 0;
+	notify_send(&alone.notify, "STOPPING=1\nSTATUS=stopping");
+	if (alone.interrupts > 0)
+		(void)fputs(farewell, stdout);
+	return EX_OK;
+}
+
+int
+alone_run(struct tine_server *server, void (*ready)(struct tine_server *))
+{
+	int status;
+
+	alone.server = server;
+	alone.ready = ready;
+	alone.pid = getpid();
+	alone.source = (struct source){
+		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = obey
+	};
+	if (alone.source.fd == -1) {
+		(void)failure("no eventfd: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	server->is_program = true;
+	notify_open(&alone.notify);
+	server_clean_environment();
+	set_signals();
+	status = load(server);
+	if (status == EX_OK)
+		status = serve(server);
+	notify_close(&alone.notify);
+	return status;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See paths.h.
+ */
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "../base/failure.h"
+#include "paths.h"
+
+static bool
+is_log_file(const char *log)
+{
+	return strcmp(log, "-") != 0 && strcmp(log, "none") != 0 &&
+	    strcmp(log, "syslog") != 0;
+}
+
+static int
+make_absolute(struct tine_server *server, const char *prefix,
+    const char **path)
+{
+	char *made;
+
+	if (*path == NULL || **path == '\0' || **path == '/' ||
+	    server->start_dir == NULL)
+		return 0;
+	if (asprintf(&made, "%s%s/%s", prefix, server->start_dir, *path) == -1)
+		return failure("no memory for a path");
+	*path = server_text(server, made);
+	free(made);
+	return *path == NULL ? failure("no memory for a path") : 0;
+}
+
+/*
+ * A socket's path has little room: a relative one that would not fit stays,
+ * unless its directory is left.
+ */
+static int
+make_bind_absolute(struct tine_server *server, const char **bind)
+{
+	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+	const char *path = *bind + 5;
+
+	if (strncmp(*bind, "unix:", 5) != 0 || *path == '@' || *path == '/' ||
+	    server->start_dir == NULL)
+		return 0;
+	if (strlen(server->start_dir) + 1 + strlen(path) >= room &&
+	    server->settings.chdir == NULL)
+		return 0;
+	if (make_absolute(server, "unix:", &path) == -1)
+		return -1;
+	*bind = path;
+	return 0;
+}
+
+int
+paths_absolute(struct tine_server *server, const char **path)
+{
+	return make_absolute(server, "", path);
+}
+
+int
+paths_resolve(struct tine_server *server)
+{
+	struct settings *settings = &server->settings;
+	const char **paths[] = {
+		&settings->pidfile, &settings->chroot, &settings->chdir,
+		&settings->spool_dir,
+		is_log_file(settings->log) ? &settings->log : NULL,
+		is_log_file(settings->error_log) ? &settings->error_log
+		    : NULL
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (paths[i] != NULL &&
+		    make_absolute(server, "", paths[i]) == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < server->bind_count; i++) {
+		if (make_bind_absolute(server, &server->binds[i]) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+check_directory(const char *option, const char *root, const char *path)
+{
+	struct stat there;
+	char *whole;
+	int result;
+
+	if (path == NULL)
+		return EX_OK;
+	if (asprintf(&whole, "%s%s", root != NULL ? root : "", path) == -1) {
+		(void)failure("no memory for a path");
+		return EX_OSERR;
+	}
+	result = stat(whole, &there);
+	if (result == 0 && !S_ISDIR(there.st_mode)) {
+		errno = ENOTDIR;
+		result = -1;
+	}
+	free(whole);
+	if (result == 0)
+		return EX_OK;
+	(void)failure("--%s=%s: %s%s (name a directory)", option, path,
+	    strerror(errno), root != NULL ? ", within --chroot" : "");
+	return EX_NOINPUT;
+}
+
+int
+paths_check(const struct tine_server *server)
+{
+	const struct settings *settings = &server->settings;
+	int status = check_directory("chdir", NULL, settings->chdir);
+
+	if (status == EX_OK)
+		status = check_directory("chroot", NULL, settings->chroot);
+	if (status == EX_OK)
+		status = check_directory("spool-dir", settings->chroot,
+		    settings->spool_dir);
+	return status;
+}
