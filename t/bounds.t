@@ -18,6 +18,11 @@ sub head_of {
 
 sub status_of { return reply_of(@_)->{status} }
 
+sub rss_of {
+	my ($kilobytes) = slurp("/proc/$_[0]/status") =~ /^VmRSS:\s+(\d+)/m;
+	return $kilobytes // 0;
+}
+
 each_mode {
 	my ($mode, $workers) = @_;
 	my $server = start(mode => $mode, workers => $workers,
@@ -39,8 +44,116 @@ each_mode {
 		is(status_of($server, $text), $count > 10 ? 431 : 200,
 		    "--max-fields: $count fields");
 	}
+	for my $size (1999, 2000, 2001) {
+		my $text = "\r\n" x 900 . request("/", close => 1,
+		    fields => ["X: "]);
+
+		substr($text, -4, 0) = "x" x ($size - length $text);
+		is(status_of($server, $text), $size > 2000 ? 431 : 200,
+		    "--max-head: $size bytes with empty lines before it");
+	}
+	is(status_of($server, "\r\n" x 1001), 414, "empty lines alone");
 	$server->stop;
 } workers => [1];
+
+# A body of chunks with an extension, and trailers.
+sub chunked_body {
+	my ($extension, @trailers) = @_;
+
+	return request("/", method => "POST", close => 1,
+	    fields => ["Transfer-Encoding: chunked"]) .
+	    "2$extension\r\nhi\r\n0\r\n" . join("", map { "$_\r\n" } @trailers) .
+	    "\r\n";
+}
+
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    args => ["--max-head=2000", "--max-fields=10",
+	    "--max-extensions=300"]);
+
+	for my $size (299, 300, 301) {
+		is(status_of($server, chunked_body(";" . "x" x ($size - 1))),
+		    $size > 300 ? 413 : 200, "--max-extensions: $size");
+		is(status_of($server, chunked_body(";x=\"" .
+		    " " x ($size - 5) . "\"")),
+		    $size > 300 ? 413 : 200, "the same, a quoted string");
+	}
+	for my $size (1999, 2000, 2001) {
+		is(status_of($server, chunked_body("", "X:" .
+		    "x" x ($size - 4))), $size > 2000 ? 431 : 200,
+		    "$size bytes of trailers");
+	}
+	for my $count (9, 10, 11) {
+		is(status_of($server, chunked_body("",
+		    map { "X-$_: y" } 1 .. $count)), $count > 10 ? 431 : 200,
+		    "$count trailers");
+	}
+	$server->stop;
+} workers => [1];
+
+# Requests behind one that is in its handler stay where they are: with the
+# client.  What it has sent is answered in order.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers);
+	my $client = $server->connection;
+	my ($sent, $n) = ("", 0);
+
+	$client->send(request("/sleep?ms=" . 700 * slow()));
+	$sent = join "", map { request("/q$_") } 1 .. 200;
+	my $before = rss_of($server->workers_of);
+	$client->{socket}->blocking(0);
+	my $at = 0;
+	while ($at < 300 * length $sent) {
+		my $wrote = syswrite($client->{socket}, $sent, length($sent) -
+		    $at % length $sent, $at % length $sent);
+		last if !$wrote && !IO::Select->new($client->{socket})
+		    ->can_write(0.2);
+		$at += $wrote // 0;
+	}
+	my $more = rss_of($server->workers_of) - $before;
+	cmp_ok($more, "<", 1024, "pipelined: of $at bytes the worker " .
+	    "keeps few ($more KiB)")
+	    if ($ENV{TINE_SANITIZER} // "no") eq "no";
+	$client->close;
+	is($server->ask("/hello")->{status}, 200, "it goes on");
+	$client = $server->connection;
+	$client->send(request("/sleep?ms=200") . $sent);
+	is($client->reply->{body}, "Hello, world!", "the first is answered");
+	while (++$n <= 200) {
+		my $reply = $client->reply;
+		last unless ($reply->{body} // "") =~ m{^target=/q$n$}m;
+	}
+	is($n, 201, "and the 200 behind it, in order");
+	$server->stop;
+} workers => [1];
+
+# Connections of one address.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    args => ["--max-per-client=3"]);
+	my @clients = map { $server->connection } 1 .. 3;
+
+	for my $client (@clients) {
+		$client->send(request("/hello"));
+		is($client->reply->{status}, 200, "--max-per-client: served");
+	}
+	my $fourth = $server->connection;
+	$fourth->send(request("/hello"));
+	my $reply = $fourth->reply;
+	is($reply->{status}, 503, "one more is not");
+	like($reply->{fields}{"retry-after"}, qr/^\d+$/, "but told when to");
+	ok($fourth->is_closed, "and closed");
+	$_->send(request("/hello")) for @clients;
+	is(scalar(grep { $_->reply->{status} == 200 } @clients), 3,
+	    "those that are there go on");
+	(shift @clients)->close;
+	ok(wait_for { $server->ask("/hello")->{status} == 200 },
+	    "when one goes, another is served");
+	$server->stop;
+} workers => [0, 1];
 
 # The defaults.
 my $server = start();

@@ -28,6 +28,10 @@ each_mode {
 	    $get->{fields}{"content-length"} + 1, "but its length");
 	$client->send(request("*", method => "OPTIONS"));
 	like($client->reply->{body} // "", qr/^target=\*$/m, "OPTIONS *");
+	$client->send(request("http://b.example:80/headers?x",
+	    fields => ["X-Host: c"]));
+	is($client->reply->{body}, "Host: b.example:80\nX-Host: c\n",
+	    "the host of an absolute target is the one that counts");
 
 	for my $method (qw(TRACE CONNECT)) {
 		my $target = $method eq "CONNECT" ? "localhost:1" : "/";

@@ -226,8 +226,6 @@ extension_byte(struct chunked *chunked, char c)
 static enum chunked_result
 begin_trailer(struct chunked *chunked, char c)
 {
-	if (c == '\r')
-		return enter(chunked, STATE_END_LF);
 	if (++chunked->trailers > chunked->bounds.trailer_count)
 		return refuse(chunked, 431, "Too many trailers");
 	if (!text_is_token(&c, 1))
@@ -238,6 +236,8 @@ begin_trailer(struct chunked *chunked, char c)
 static enum chunked_result
 trailer_byte(struct chunked *chunked, char c)
 {
+	if (chunked->state == STATE_TRAILER && c == '\r')
+		return enter(chunked, STATE_END_LF);
 	if (++chunked->extra > chunked->bounds.trailers)
 		return refuse(chunked, 431, "Trailers too large");
 	switch (chunked->state) {

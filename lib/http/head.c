@@ -276,6 +276,7 @@ absolute_is_valid(struct head *head, const char *data)
 	while (end < to && data[end] != '/' && data[end] != '?')
 		end++;
 	head->form = TARGET_ABSOLUTE;
+	head->host = span(host, end);
 	split_query(head, data, end, to);
 	return end > host && head_host_is_valid(data + host, end - host);
 }

@@ -55,6 +55,7 @@ struct head {
 	struct span		target;
 	struct span		path;		/* of the target; may be empty */
 	struct span		query;		/* what follows its '?' */
+	struct span		host;		/* of an absolute target */
 	enum head_target	form;
 	unsigned		minor;		/* HTTP/1.minor */
 

@@ -23,6 +23,13 @@
 
 /* ------------------------------------------------------------------ making */
 
+/* "" where there is no memory: what follows fails in the same way. */
+static const char *
+or_empty(const char *text)
+{
+	return text != NULL ? text : "";
+}
+
 /* The methods that come often need no copy. */
 static const char *
 method_text(struct http *http, const char *text, size_t length)
@@ -50,6 +57,26 @@ path_text(struct http *http, const char *text, size_t length)
 	return arena_strndup(&http->exchange->arena, text, length);
 }
 
+/*
+ * The host of an absolute target is the one that counts: what the field says
+ * is ignored (RFC 9112, section 3.2.2), lest a handler trust the other.
+ */
+static void
+replace_host(struct http *http, const char *start)
+{
+	const struct span host = http->head.host;
+
+	for (uint32_t i = 0; i < http->head.count; i++) {
+		struct tine_field *field = &http->fields[i];
+
+		if (text_equal_case(field->name, strlen(field->name), "Host",
+		    4))
+			field->value = or_empty(arena_strndup(
+			    &http->exchange->arena, start + host.at,
+			    host.length));
+	}
+}
+
 static void
 build_fields(struct http *http, char *start)
 {
@@ -68,6 +95,8 @@ build_fields(struct http *http, char *start)
 	http->fields[head->count].value = NULL;
 	http->request.headers = http->fields;
 	http->request.header_count = head->count;
+	if (head->form == TARGET_ABSOLUTE)
+		replace_host(http, start);
 }
 
 static void
@@ -94,13 +123,6 @@ wants_close(const struct http *http)
 	    loop_is_single_shot(loop) || head->says_close)
 		return true;
 	return head->minor == 0 && !head->says_keep;
-}
-
-/* "" where there is no memory: what follows fails in the same way. */
-static const char *
-or_empty(const char *text)
-{
-	return text != NULL ? text : "";
 }
 
 void

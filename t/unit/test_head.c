@@ -442,7 +442,7 @@ START_TEST(extensions_are_bounded)
 {
 	const char *rest = "\r\nx\r\n0\r\n\r\n";
 
-	/* The line end behind them counts, the first ';' does not. */
+	/* From ';' to the last byte before the line end. */
 	ck_assert_int_eq(refusal("1;", "x", 98, rest), 0);
 	ck_assert_int_eq(refusal("1;", "x", 99, rest), 0);
 	ck_assert_int_eq(refusal("1;", "x", 100, rest), 413);
@@ -455,16 +455,16 @@ END_TEST
 
 START_TEST(trailers_are_bounded)
 {
-	/* "a: \r\n" and the end's CR: its LF is not counted. */
-	ck_assert_int_eq(refusal("0\r\na:", "x", 54, "\r\n\r\n"), 0);
+	/* With their line ends, without the empty line. */
 	ck_assert_int_eq(refusal("0\r\na:", "x", 55, "\r\n\r\n"), 0);
-	ck_assert_int_eq(refusal("0\r\na:", "x", 56, "\r\n\r\n"), 431);
+	ck_assert_int_eq(refusal("0\r\na:", "x", 56, "\r\n\r\n"), 0);
+	ck_assert_int_eq(refusal("0\r\na:", "x", 57, "\r\n\r\n"), 431);
 	ck_assert_int_eq(refusal("0\r\n", "a:\r\n", 2, "\r\n"), 0);
 	ck_assert_int_eq(refusal("0\r\n", "a:\r\n", 3, "\r\n"), 0);
 	ck_assert_int_eq(refusal("0\r\n", "a:\r\n", 4, "\r\n"), 431);
 	/* Extensions do not take room from them. */
 	ck_assert_int_eq(refusal("0;x=yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\na:",
-	    "x", 55, "\r\n\r\n"), 0);
+	    "x", 56, "\r\n\r\n"), 0);
 }
 END_TEST
 
