@@ -49,8 +49,10 @@ my %requests = (
 	    target("../a")],
 	"bytes that RFC 3986 has not, as a bar or a brace" => [
 	    target("/a|b"), target("/{a}"), target("/\"<>\\^`")],
-	"an escape that is none: kept as it is" => [target("/%zz"),
-	    target("/%")],
+	"a path with a percent sign that begins no escape" => [
+	    target("/%zz"), target("/%"), target("/%2"), target("/a%u0041"),
+	    target("/%2?a"), target("http://a.example/%")],
+	"a query with one" => [target("/?%zz%"), target("http://a.example?%")],
 	"an absolute one" => [target("http://a.example/x?y"),
 	    target("HTTPS://a.example")],
 	"an absolute one whose host is not that of Host" =>

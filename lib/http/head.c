@@ -248,7 +248,25 @@ head_host_is_valid(const char *value, size_t length)
 
 /* --------------------------------------------------------------- the target */
 
-static void
+/*
+ * Whether each '%' begins an escape.  Servers decode others in ways of their
+ * own.  A query is no path, and its handler's alone.
+ */
+static bool
+escapes_are_valid(const char *path, size_t length)
+{
+	const char *const end = path + length;
+
+	while ((path = memchr(path, '%', (size_t)(end - path))) != NULL) {
+		if (end - path < 3 || !is(path[1], HEX) || !is(path[2], HEX))
+			return false;
+		path += 3;
+	}
+	return true;
+}
+
+/* Returns false if the path is none. */
+static bool
 split_query(struct head *head, const char *data, size_t from, size_t to)
 {
 	const char *mark = memchr(data + from, '?', to - from);
@@ -256,6 +274,7 @@ split_query(struct head *head, const char *data, size_t from, size_t to)
 
 	head->path = span(from, end);
 	head->query = mark == NULL ? span(to, to) : span(end + 1, to);
+	return escapes_are_valid(data + from, end - from);
 }
 
 /* "http://host/path": RFC 9112, section 3.2.2. */
@@ -277,8 +296,8 @@ absolute_is_valid(struct head *head, const char *data)
 		end++;
 	head->form = TARGET_ABSOLUTE;
 	head->host = span(host, end);
-	split_query(head, data, end, to);
-	return end > host && head_host_is_valid(data + host, end - host);
+	return end > host && head_host_is_valid(data + host, end - host) &&
+	    split_query(head, data, end, to);
 }
 
 /* "host:port", for CONNECT alone: RFC 9112, section 3.2.3. */
@@ -314,13 +333,12 @@ target_is_valid(struct head *head, const char *data)
 		return authority_is_valid(head, data);
 	if (data[from] == '/') {
 		head->form = TARGET_ORIGIN;
-		split_query(head, data, from, to);
-		return true;
+		return split_query(head, data, from, to);
 	}
 	if (head->target.length == 1 && data[from] == '*') {
 		head->form = TARGET_ASTERISK;
-		split_query(head, data, from, to);
-		return method_is(head, data, "OPTIONS");
+		return split_query(head, data, from, to) &&
+		    method_is(head, data, "OPTIONS");
 	}
 	return absolute_is_valid(head, data);
 }
