@@ -16,6 +16,7 @@
 #include "../base/failure.h"
 #include "../base/number.h"
 #include "../base/public.h"
+#include "../prefork/sandbox.h"
 #include "config.h"
 #include "options.h"
 #include "paths.h"
@@ -24,6 +25,7 @@ enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
 	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
 	KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
+	KIND_SANDBOX, KIND_READ, KIND_WRITE,
 	KIND_HELP, KIND_VERSION
 };
 
@@ -145,6 +147,17 @@ static const struct option_row rows[] = {
 	    "let a worker that crashes write a core file" },
 	{ "no-new-privs", "on|off", KIND_SWITCH, AT(no_new_privs), 0, 0,
 	    "workers cannot gain privileges by running programs (on)" },
+	{ "sandbox", "on|off", KIND_SANDBOX, AT(sandbox), SANDBOX_ON, 0,
+	    "lock in what meets clients: files, system calls (off; "
+	    "tine DIRECTORY: on)" },
+	{ "no-sandbox", NULL, KIND_SANDBOX, AT(sandbox), SANDBOX_OFF, 0,
+	    "do not" },
+	{ "sandbox-read", "PATH", KIND_READ, 0, 0, 0,
+	    "and let handlers read PATH and what is below it; repeatable" },
+	{ "sandbox-write", "PATH", KIND_WRITE, 0, 0, 0,
+	    "or read, make and write files there; repeatable" },
+	{ "sandbox-connect", NULL, KIND_FLAG, AT(sandbox_connect), 0, 0,
+	    "and let them connect to other servers" },
 	{ "config", "FILE", KIND_TEXT, AT(config), 0, 0,
 	    "read options from FILE, one a line (none)" },
 	{ "test", NULL, KIND_FLAG, AT(is_test), 0, 0,
@@ -337,6 +350,43 @@ add_bind(struct tine_server *server, const char *value)
 	return 0;
 }
 
+/*
+ * A server that nobody asks to be locked in never is: so only here is it
+ * told how.
+ */
+static int
+set_sandbox(struct tine_server *server, const struct option_row *row,
+    const char *value)
+{
+	bool on = row->low == SANDBOX_ON;
+
+	if (value != NULL && set_switch(row, value, &on) == -1)
+		return -1;
+	server->settings.sandbox = on ? SANDBOX_ON : SANDBOX_OFF;
+	server->confine = sandbox_enter;
+	return 0;
+}
+
+static int
+add_path(struct tine_server *server, const struct option_row *row,
+    const char *value)
+{
+	struct settings *settings = &server->settings;
+	struct sandbox_path *path;
+
+	if (*value == '\0')
+		return refuse(row, value, "is no path");
+	if (settings->sandbox_path_count == SANDBOX_PATHS)
+		return failure_errno(EINVAL, "--%s=%s: there are more than "
+		    "%d paths", row->name, value, SANDBOX_PATHS);
+	path = &settings->sandbox_paths[settings->sandbox_path_count];
+	if (set_text(server, value, &path->path) == -1)
+		return -1;
+	path->is_writable = row->kind == KIND_WRITE;
+	settings->sandbox_path_count++;
+	return 0;
+}
+
 static int
 set(struct tine_server *server, const struct option_row *row,
     const char *value)
@@ -382,6 +432,11 @@ set(struct tine_server *server, const struct option_row *row,
 		return 0;
 	case KIND_BIND:
 		return add_bind(server, value);
+	case KIND_SANDBOX:
+		return set_sandbox(server, row, value);
+	case KIND_READ:
+	case KIND_WRITE:
+		return add_path(server, row, value);
 	case KIND_HELP:
 	case KIND_VERSION:
 		break;
@@ -399,6 +454,13 @@ row_of(const char *option)
 	return NULL;
 }
 
+/* --sandbox alone is enough. */
+static bool
+needs_value(const struct option_row *row)
+{
+	return row->argument != NULL && row->kind != KIND_SANDBOX;
+}
+
 TINE_PUBLIC int
 tine_server_set(struct tine_server *server, const char *option,
     const char *value)
@@ -410,7 +472,7 @@ tine_server_set(struct tine_server *server, const char *option,
 		    "--help)", option);
 	if (row->argument == NULL && value != NULL && *value != '\0')
 		return refuse(row, value, "is too much: it takes no value");
-	if (row->argument != NULL && value == NULL)
+	if (needs_value(row) && value == NULL)
 		return failure_errno(EINVAL, "--%s needs a value (see "
 		    "--help)", option);
 	return set(server, row, value);
@@ -425,9 +487,9 @@ options_help(FILE *out, const char *program, const char *operand_name)
 	for (size_t i = 0; i < ROWS; i++) {
 		char name[64];
 
-		(void)snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
-		    rows[i].argument != NULL ? "=" : "",
-		    rows[i].argument != NULL ? rows[i].argument : "");
+		(void)snprintf(name, sizeof(name), rows[i].argument == NULL
+		    ? "--%s" : needs_value(&rows[i]) ? "--%s=%s"
+		    : "--%s[=%s]", rows[i].name, rows[i].argument);
 		(void)fprintf(out, "  %-25s %s\n", name, rows[i].help);
 	}
 	(void)fprintf(out, "\nTimes are seconds, or end with ms, s, m or h; "
@@ -447,8 +509,9 @@ fill_getopt(struct option *options)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		options[i].name = rows[i].name;
-		options[i].has_arg = rows[i].argument != NULL
-		    ? required_argument : no_argument;
+		options[i].has_arg = rows[i].argument == NULL ? no_argument
+		    : needs_value(&rows[i]) ? required_argument
+		    : optional_argument;
 		options[i].flag = NULL;
 		options[i].val = (int)i + 256;
 	}

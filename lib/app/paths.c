@@ -83,6 +83,11 @@ paths_resolve(struct tine_server *server)
 		    make_absolute(server, "", paths[i]) == -1)
 			return -1;
 	}
+	for (unsigned i = 0; i < settings->sandbox_path_count; i++) {
+		if (make_absolute(server, "",
+		    &settings->sandbox_paths[i].path) == -1)
+			return -1;
+	}
 	for (size_t i = 0; i < server->bind_count; i++) {
 		if (make_bind_absolute(server, &server->binds[i]) == -1)
 			return -1;

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "../base/failure.h"
+#include "capabilities.h"
 #include "privileges.h"
+#include "sandbox.h"
 
 #define GROUPS	64
 
@@ -144,6 +146,8 @@ privileges_drop(const struct tine_server *server)
 		    strerror(errno));
 	if (settings->umask != -1)
 		(void)umask((mode_t)settings->umask);
+	if (sandbox_is_wanted(server))
+		capabilities_bound();
 	if (enter_root(settings->chroot) == -1 || become_user() == -1)
 		return -1;
 	if (settings->no_new_privs &&

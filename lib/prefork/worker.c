@@ -170,16 +170,23 @@ draw_limit(const struct settings *settings)
 	return least + arc4random_uniform((uint32_t)(most - least + 1));
 }
 
+/* Its own memory in bytes; the file is opened before the sandbox closes. */
 static uint64_t
 resident(void)
 {
-	unsigned long pages = 0, all = 0;
-	FILE *in = fopen("/proc/self/statm", "re");
+	static int statm = -1;
+	char text[128];
+	unsigned long pages;
+	ssize_t n;
 
-	if (in != NULL && fscanf(in, "%lu %lu", &all, &pages) != 2)
-		pages = 0;
-	if (in != NULL)
-		(void)fclose(in);
+	if (statm == -1)
+		statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	n = pread(statm, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %lu", &pages) != 1)
+		return 0;
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
@@ -271,6 +278,8 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	setproctitle("worker %u", index + 1);
 	die_with(control.master);
 	server->turned = recycle;
+	if (server->settings.max_memory != 0)
+		(void)resident();
 	if (privileges_try() == -1)
 		status = EX_NOPERM;
 	else if (server->load != NULL)

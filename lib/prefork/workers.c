@@ -21,6 +21,7 @@
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/text.h"
+#include "sandbox.h"
 #include "supervise.h"
 
 #define STUCK_GRACE	1000	/* ms from SIGABRT to SIGKILL */
@@ -210,6 +211,7 @@ fork_worker(struct master *master, unsigned index)
 
 	if (!may_fork(master))
 		return false;
+	sandbox_tell(master->server);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
 		fork_failed(master);
 		return false;

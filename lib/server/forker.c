@@ -293,6 +293,8 @@ child_main(struct loop *loop, int socket, pid_t forker)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (server->hooks.post_fork != NULL)
 		server->hooks.post_fork(server);
+	if (server_confine(server, CONFINED_CHILD) == -1)
+		_exit(1);
 	warm_up(loop);
 	for (unsigned i = 0; i < loop->settings->child_requests; i++) {
 		if (serve_one() == -1)
@@ -471,6 +473,8 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 		descriptor_leave_terminal();
 	if (server->is_program)
 		crash_open_forker(loop);
+	if (server_confine(server, CONFINED_FORKER) == -1)
+		fail(&forker);
 	tell(&forker, NEWS_READY, 0, 0, NULL, 0);
 	forker_loop(&forker);
 }

@@ -719,7 +719,13 @@ loop_open(struct loop *loop)
 	main_thread = (struct thread){ .loop = loop, .leads = true,
 	    .is_main = true };
 	thread_self = &main_thread;
-	if (crew_open(loop, &main_thread) == -1)
+	return 0;
+}
+
+int
+loop_start(struct loop *loop)
+{
+	if (crew_open(loop, thread_self) == -1)
 		return -1;
 	return loop->strategy->begin == NULL ? 0
 	    : loop->strategy->begin(loop);

@@ -197,10 +197,12 @@ loop_now(const struct loop *loop)
 
 /*
  * Makes the loop ready to run; listeners, journals, board and hooks have been
- * filled in by the caller.  Returns -1 with errno and the text of
+ * filled in by the caller.  loop_start() then makes its threads, and may wait
+ * for other processes.  Both return -1 with errno and the text of
  * tine_error().
  */
 int	loop_open(struct loop *loop);
+int	loop_start(struct loop *loop);
 void	loop_close(struct loop *loop);
 
 /* Runs until it is asked to end and has done so. */

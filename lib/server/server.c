@@ -483,12 +483,34 @@ server_begin(struct tine_server *server)
 }
 
 int
+server_confine(struct tine_server *server, enum confined who)
+{
+	return server->confine == NULL ? 0 : server->confine(server, who);
+}
+
+/*
+ * Locks the process in when its handlers have been made ready, and while it
+ * has one thread: what is done about one does not reach the others.
+ */
+static int
+begin(struct tine_server *server, struct loop *loop)
+{
+	const enum confined who = server->settings.mode == MODE_FORK
+	    ? CONFINED_RELAY : CONFINED_WORKER;
+
+	return server_confine(server, who) == 0 ? loop_start(loop) : -1;
+}
+
+int
 server_work(struct tine_server *server, unsigned index,
     int (*prepare)(struct loop *, void *), void *argument)
 {
-	struct loop *loop = malloc(sizeof(*loop));
+	struct loop *loop;
 	int result = -1;
 
+	if (server_confine(server, CONFINED_NOT_YET) == -1)
+		return -1;
+	loop = malloc(sizeof(*loop));
 	if (loop == NULL)
 		return failure("no memory for the loop");
 	server->index = index;
@@ -497,6 +519,7 @@ server_work(struct tine_server *server, unsigned index,
 	if (loop_open(loop) == 0 &&
 	    (server->settings.mode == MODE_FORK ||
 	    server_begin(server) == 0) &&
+	    begin(server, loop) == 0 &&
 	    (prepare == NULL || prepare(loop, argument) == 0)) {
 		serve(server, loop);
 		if (server->hooks.worker_exit != NULL)
@@ -582,7 +605,8 @@ tine_handle_request(struct tine_server *server, int timeout)
 	struct loop *loop;
 	int result = -1;
 
-	if (need_listener(server) == -1 || server_prepare(server, 1) == -1)
+	if (need_listener(server) == -1 || server_prepare(server, 1) == -1 ||
+	    server_confine(server, CONFINED_NOT_YET) == -1)
 		return -1;
 	loop = malloc(sizeof(*loop));
 	if (loop == NULL)
@@ -593,7 +617,7 @@ tine_handle_request(struct tine_server *server, int timeout)
 	loop->accept_limit = 1;
 	if (timeout >= 0)
 		loop->accept_until = clock_ms() + (uint64_t)timeout;
-	if (loop_open(loop) == 0) {
+	if (loop_open(loop) == 0 && begin(server, loop) == 0) {
 		serve(server, loop);
 		result = loop->accept_limit == 0;
 	}

@@ -19,6 +19,15 @@
 
 #define SERVER_JOURNAL	((size_t)32 * 1024)	/* of each log, a worker */
 
+/* The processes that serve, by what they have to do when they are locked in. */
+enum confined {
+	CONFINED_NOT_YET,	/* what will be needed is opened */
+	CONFINED_WORKER,	/* runs handlers itself */
+	CONFINED_RELAY,		/* the worker of mode fork: has clients only */
+	CONFINED_FORKER,
+	CONFINED_CHILD		/* of a forker that is confined */
+};
+
 struct tine_server {
 	struct settings		 settings;
 	const struct protocol	*protocol;
@@ -64,6 +73,15 @@ struct tine_server {
 	int			 handover[2];	/* to and from others; -1 */
 	bool			 is_program;	/* its signals are ours */
 	bool			 use_syslog;	/* for the error log */
+	/*
+	 * Locks this process in for good, at the last moment before it meets
+	 * a client; NULL: nobody asked for it.  -1 with the text of
+	 * tine_error() ends the process.
+	 */
+	int			(*confine)(struct tine_server *,
+				    enum confined);
+	bool			 is_confined;	/* if no option says more */
+	const char		*confined_read;	/* what it serves, or NULL */
 	/* Called in each turn of a worker's loop, beside the hook. */
 	void			(*turned)(struct tine_server *);
 	int			 control;	/* to the master; -1: none */
@@ -101,6 +119,9 @@ int	server_work(struct tine_server *server, unsigned index,
 
 /* Calls the hook worker_init.  Returns 0, or -1 with the text of tine_error(). */
 int	server_begin(struct tine_server *server);
+
+/* Locks this process in as far as that is wanted; -1 as confine. */
+int	server_confine(struct tine_server *server, enum confined who);
 
 /*
  * A copy of text that lives as long as the server: the same one if there is

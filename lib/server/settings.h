@@ -14,6 +14,17 @@
 
 enum mode { MODE_SINGLE, MODE_THREAD, MODE_FORK };
 
+/* Where nothing was said, it depends on what is served. */
+enum sandbox { SANDBOX_DEFAULT, SANDBOX_OFF, SANDBOX_ON };
+
+/* What a handler may use beside what serving needs. */
+struct sandbox_path {
+	const char	*path;
+	bool		 is_writable;
+};
+
+#define SANDBOX_PATHS	16
+
 /* Times are milliseconds, 0 for no limit; sizes are bytes. */
 struct settings {
 	enum mode	 mode;
@@ -75,6 +86,11 @@ struct settings {
 	bool		 is_test;		/* of the configuration */
 	bool		 has_core;		/* core files are wanted */
 	bool		 no_new_privs;
+
+	enum sandbox	 sandbox;
+	bool		 sandbox_connect;	/* to anything */
+	unsigned	 sandbox_path_count;
+	struct sandbox_path sandbox_paths[SANDBOX_PATHS];
 };
 
 void	settings_default(struct settings *settings);

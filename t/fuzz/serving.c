@@ -58,7 +58,7 @@ serving_open(const struct tine_http_handler *handler,
 	loop.errors = &server->errors;
 	loop.accept_limit = UINT32_MAX;
 	handover_open(&loop, nobody);
-	if (loop_open(&loop) == -1)
+	if (loop_open(&loop) == -1 || loop_start(&loop) == -1)
 		abort();
 	return &loop;
 }

@@ -157,7 +157,8 @@ sub program { return build("t/target") }
 # Starts a server and does not wait for it.  Options: program, args (list),
 # mode, workers, bind (list), bare (all options are in args), env, quiet (log
 # lines that are expected, as a pattern), nofile (a limit), before (called in
-# its process before exec).
+# its process before exec).  By hand the suite can be run locked in, with
+# TINE_SANDBOXED=--sandbox in the environment, to find what that breaks.
 sub launch {
 	my %o = (program => program(), mode => "single", workers => 1,
 	    bind => ["127.0.0.1:0"], args => [], @_);
@@ -166,8 +167,8 @@ sub launch {
 		%o, dir => $dir, out => "$dir/out", err => "$dir/err"
 	}, __PACKAGE__;
 	my @command = ($o{program}, $o{bare} ? () : ("--mode=$o{mode}",
-	    "--workers=$o{workers}", map { "--bind=$_" } @{$o{bind}}),
-	    @{$o{args}});
+	    "--workers=$o{workers}", (map { "--bind=$_" } @{$o{bind}}),
+	    split(/ /, $ENV{TINE_SANDBOXED} // "")), @{$o{args}});
 
 	my $pid = fork // croak "fork: $!";
 	if ($pid == 0) {
