@@ -637,6 +637,20 @@ struct tine_http_handler {
 };
 
 /*
+ * A directory, served without code: Python's SimpleHTTPRequestHandler.  It is
+ * the one of --directory (tine_server_set(server, "directory", "htdocs")), or
+ * the one that the program works in.  Files, with conditional requests and
+ * ranges, index.html, listings; other methods are answered 405 with Allow.
+ * What is outside of the directory is not there.
+ *
+ * tine_files_get() is do_GET and do_HEAD of this class.  A handler may call it
+ * for what it does not answer itself; it sends a whole reply, which may be an
+ * error, for req->real_path.  Nothing of a reply may have been sent before.
+ */
+extern const struct tine_http_handler tine_files;
+void	tine_files_get(struct tine_request *req);
+
+/*
  * Makes a server for a handler class: Python's HTTPServer without an address.
  * The caller owns it.  NULL with errno ENOMEM.
  */

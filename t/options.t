@@ -33,15 +33,17 @@ fails(64, qr/--bind=localhost:99999: .*port/, "--bind=localhost:99999",
     $module);
 fails(64, qr/--bind=::1:80: .*brackets/, "--bind=::1:80", $module);
 fails(64, qr/--bind needs a value/, "--bind");
-fails(64, qr/name a handler module/);
 fails(64, qr/an argument too many: more/, $module, "more");
 fails(66, qr/missing\.so: No such file/, "$dir/missing.so");
+fails(66, qr/missing: No such file/, "--directory=$dir/missing");
+fails(66, qr/missing: No such file/, "--directory=$dir/missing", $module);
+fails(66, qr/neither a directory nor/, "/dev/null");
 
 # Every option there is, with a value that none can have.
 my ($shown, $help) = run_command($tine, "--help");
 my %values = (N => ["x", "", "1x", "-5", "0x10", "99999999999999999999"],
     TIME => ["x", "", "1d", "-1", "1e3"], SIZE => ["x", "", "1X", "-1", "K"],
-    MODE => ["x", ""], NAME => ["x", ""], ADDRESS => ["", "x:y"]);
+    MODE => ["x", ""], TYPE => ["x", "", "x/", "a/b\tc"], NAME => ["x", ""], ADDRESS => ["", "x:y"]);
 my $options = 0;
 while ($help =~ /^  --([\w-]+)(?:=(\w+))?/mg) {
 	my ($name, $kind) = ($1, $2);

@@ -10,11 +10,13 @@ my ($status, $text) = run_command("nm", "-D", "--defined-only", $library);
 my @odd = grep { !/^(tine_|__\w|_init$|_fini$|_?end$|_edata$|__bss_start$)/ }
     $text =~ /^\S+ [TDBRVWi] (\w+)/mg;
 my %exported = map { $_ => 1 } $text =~ /^\S+ [TDBRVW] (tine_\w+)/mg;
+my @data = (slurp(source("lib/tine.h")) =~ /^extern const struct \w+ (\w+);/mg);
 my $header = slurp(source("lib/tine.h"));
 $header =~ s{/\*.*?\*/}{}gs;
 $header =~ s{^#define.*?(?<!\\)\n}{}gms;
 my %declared = map { $_ => 1 }
     $header =~ /\b(tine_\w+)\s*\((?![\s*]*\*\s*\))/g;
+$declared{$_} = 1 for @data;
 delete $declared{$_} for grep { /^tine_(abi|http)$/ } keys %declared;
 
 SKIP: {

@@ -18,6 +18,7 @@
 #include "../base/clock.h"
 #include "../base/failure.h"
 #include "../base/public.h"
+#include "../files/files.h"
 #include "../prefork/master.h"
 #include "../prefork/privileges.h"
 #include "../prefork/upgrade.h"
@@ -429,8 +430,18 @@ check(struct tine_server *server)
 		status = server->load(server);
 	if (status == EX_OK)
 		(void)printf("%s: the options%s are good\n", getprogname(),
-		    server->load != NULL ? " and the module" : "");
+		    server->module != NULL ? " and the module"
+		    : server->load != NULL ? " and the directory" : "");
 	return status;
+}
+
+/* A program's own handler may serve files too. */
+static int
+prepare_files(struct tine_server *server)
+{
+	if (server->settings.directory == NULL || server->load != NULL)
+		return EX_OK;
+	return files_use(server);
 }
 
 static int
@@ -450,6 +461,8 @@ run(struct tine_server *server, int argc, char *argv[],
 		status = prepare(server, operand);
 	if (status == EX_OK)
 		status = paths_check(server);
+	if (status == EX_OK)
+		status = prepare_files(server);
 	if (status == EX_OK)
 		status = privileges_find(server);
 	if (status != EX_OK)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Handler modules: shared objects that export tine_http.  They are loaded in
- * the process that runs the handler, never in the master.
+ * The command: handler modules, which are shared objects that export tine_http
+ * and are loaded in the process that runs the handler, never in the master;
+ * and directories, whose handler class is there.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/public.h"
+#include "../files/files.h"
 #include "../http/http_server.h"
 #include "main.h"
 #include "options.h"
@@ -66,7 +68,8 @@ load(struct tine_server *server)
 	}
 	if (http_server_set(server, handler, abi->http_handler_size) == -1)
 		return EX_OSERR;
-	return EX_OK;
+	return server->settings.directory != NULL ? files_open(server)
+	    : EX_OK;
 }
 
 /* ------------------------------------------------------------- its bytes */
@@ -151,32 +154,55 @@ keep_bytes(struct tine_server *server)
 static int
 find(struct tine_server *server, const char *path)
 {
-	struct stat there;
-
-	if (stat(path, &there) == -1)
-		return failure("%s: %s (name a handler module)", path,
-		    strerror(errno));
-	if (!S_ISREG(there.st_mode))
-		return failure("%s: not a file (name a handler module)", path);
 	server->module = server_text(server, path);
 	return server->module == NULL ? failure("no memory")
 	    : paths_absolute(server, &server->module);
 }
 
 static int
-prepare(struct tine_server *server, const char *operand)
+prepare_module(struct tine_server *server, const char *path)
 {
-	if (operand == NULL) {
-		(void)failure("name a handler module (see --help)");
-		return EX_USAGE;
-	}
-	if (find(server, operand) == -1)
+	if (find(server, path) == -1 || keep_bytes(server) == -1)
 		return EX_NOINPUT;
-	if (keep_bytes(server) == -1)
+	if (server->settings.directory != NULL && files_prepare(server) == -1)
 		return EX_NOINPUT;
 	server->load = load;
 	server->reopen_module = keep_bytes;
 	return EX_OK;
+}
+
+static int
+prepare_directory(struct tine_server *server, const char *path)
+{
+	server->directory = path;
+	if (paths_absolute(server, &server->directory) == -1)
+		return EX_OSERR;
+	if (http_server_set(server, &files_handler, sizeof(files_handler)) ==
+	    -1)
+		return EX_OSERR;
+	return files_use(server);
+}
+
+/* Without an operand it is the current directory, as Python has it. */
+static int
+prepare(struct tine_server *server, const char *operand)
+{
+	struct stat there;
+
+	if (operand == NULL)
+		return prepare_directory(server, NULL);
+	if (stat(operand, &there) == -1) {
+		(void)failure("%s: %s (name a directory or a handler module)",
+		    operand, strerror(errno));
+		return EX_NOINPUT;
+	}
+	if (S_ISDIR(there.st_mode))
+		return prepare_directory(server, operand);
+	if (S_ISREG(there.st_mode))
+		return prepare_module(server, operand);
+	(void)failure("%s: neither a directory nor a handler module",
+	    operand);
+	return EX_NOINPUT;
 }
 
 TINE_PUBLIC int
@@ -187,5 +213,5 @@ tine_command(int argc, char *argv[])
 
 	if (server != NULL)
 		(void)tine_server_set(server, "workers", "auto");
-	return main_run(server, argc, argv, "MODULE", prepare);
+	return main_run(server, argc, argv, "DIRECTORY|MODULE", prepare);
 }

@@ -16,6 +16,7 @@
 #include "../base/failure.h"
 #include "../base/number.h"
 #include "../base/public.h"
+#include "../files/types.h"
 #include "../prefork/sandbox.h"
 #include "config.h"
 #include "options.h"
@@ -25,7 +26,7 @@ enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
 	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
 	KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
-	KIND_SANDBOX, KIND_READ, KIND_WRITE,
+	KIND_SANDBOX, KIND_READ, KIND_WRITE, KIND_TYPE,
 	KIND_HELP, KIND_VERSION
 };
 
@@ -117,6 +118,16 @@ static const struct option_row rows[] = {
 	    "the rest of a reply, in a file (1G)" },
 	{ "spool-space", "SIZE", KIND_SIZE, AT(spool_space), 0, 0,
 	    "all such files together (10G)" },
+	{ "directory", "DIR", KIND_TEXT, AT(directory), 0, 0,
+	    "serve the files of DIR (the operand, or the current one)" },
+	{ "listing", "on|off", KIND_SWITCH, AT(listing), 0, 0,
+	    "list directories that have no index.html (on)" },
+	{ "follow-symlinks", "on|off", KIND_SWITCH, AT(follow_symlinks), 0, 0,
+	    "follow links that lead out of the directory (off)" },
+	{ "default-type", "TYPE", KIND_TYPE, AT(default_type), 0, 0,
+	    "of files with no known type (application/octet-stream)" },
+	{ "file-cache", "SIZE", KIND_MEMORY, AT(file_cache), 0, 1LL << 40,
+	    "contents of files that a worker keeps in memory (16M)" },
 	{ "spool-dir", "DIR", KIND_TEXT, AT(spool_dir), 0, 0,
 	    "where such files are made ($TMPDIR or /tmp)" },
 	{ "max-connections", "N", KIND_NUMBER, AT(max_connections), 1,
@@ -324,6 +335,15 @@ set_text(struct tine_server *server, const char *value, void *place)
 }
 
 static int
+set_type(struct tine_server *server, const struct option_row *row,
+    const char *value)
+{
+	if (!types_is_type(value, strlen(value)))
+		return refuse(row, value, "is no media type (as text/plain)");
+	return set_text(server, value, &server->settings.default_type);
+}
+
+static int
 set_poller(const struct option_row *row, const char *value, void *place)
 {
 	if (strcmp(value, "epoll") != 0 && strcmp(value, "poll") != 0)
@@ -421,6 +441,8 @@ set(struct tine_server *server, const struct option_row *row,
 		return set_poller(row, value, place);
 	case KIND_RANGE:
 		return set_range(row, value, place);
+	case KIND_TYPE:
+		return set_type(server, row, value);
 	case KIND_SPARE:
 		return set_spare(row, value, place);
 	case KIND_UMASK:

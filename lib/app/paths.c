@@ -72,7 +72,7 @@ paths_resolve(struct tine_server *server)
 	struct settings *settings = &server->settings;
 	const char **paths[] = {
 		&settings->pidfile, &settings->chroot, &settings->chdir,
-		&settings->spool_dir,
+		&settings->spool_dir, &settings->directory,
 		is_log_file(settings->log) ? &settings->log : NULL,
 		is_log_file(settings->error_log) ? &settings->error_log
 		    : NULL

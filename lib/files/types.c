@@ -3,7 +3,6 @@
  * See types.h.
  */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,9 +197,9 @@ next_word(const char **at, const char *end, size_t *length)
 	return word;
 }
 
-/* Printable ASCII with a slash inside, so that it can stand in a header. */
-static bool
-is_type(const char *text, size_t length)
+/* Printable ASCII with a slash inside. */
+bool
+types_is_type(const char *text, size_t length)
 {
 	const char *slash = memchr(text, '/', length);
 
@@ -220,7 +219,7 @@ read_line(struct types *types, const char *at, const char *end)
 	size_t length;
 
 	word = next_word(&at, end, &length);
-	if (length == 0 || !is_type(word, length))
+	if (length == 0 || !types_is_type(word, length))
 		return 0;
 	for (;;) {
 		size_t n;

@@ -6,6 +6,7 @@
 #ifndef FILES_TYPES_H
 #define FILES_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../base/arena.h"
@@ -32,6 +33,9 @@ void	types_free(struct types *types);
  * Returns 0, or -1 with errno ENOMEM.
  */
 int	types_read(struct types *types, const char *text, size_t length);
+
+/* Whether text can stand in a Content-Type. */
+bool	types_is_type(const char *text, size_t length);
 
 /*
  * Reads a file.  Returns 0, or -1 with errno of open(2), read(2) or ENOMEM;

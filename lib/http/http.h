@@ -166,6 +166,26 @@ char	*reply_prepare(const struct http_class *class, int code,
 /* Moves staged bytes and those of wfile into the output. */
 void	reply_flush_files(struct http *http);
 
+/*
+ * What lib/files adds to tine_send_header() and tine_write(): fields that
+ * were made ahead, Content-Type and the Content-Length length among them; and
+ * bodies of a known length that are lent; the loan ends on failure too.  Each
+ * returns 0, or -1 with errno.
+ */
+int	reply_add_fields(struct http *http, const char *fields, size_t size,
+	    off_t length);
+int	reply_lend(struct http *http, const void *data, size_t length,
+	    struct loan loan);
+int	reply_lend_file(struct http *http, int fd, off_t offset,
+	    off_t length, struct loan loan);
+
+/*
+ * As tine_send_error(), with further fields, which end with a NULL name, and
+ * the connection kept.
+ */
+int	reply_send_error(struct http *http, int code, const char *message,
+	    const struct tine_field *fields);
+
 /* --- framing.c */
 
 /* Puts 100 (Continue) into the output.  Returns -1 with errno. */

@@ -377,6 +377,17 @@ tine_send_headerf(struct tine_request *req, const char *name,
 	return tine_send_header(req, name, value);
 }
 
+int
+reply_add_fields(struct http *http, const char *fields, size_t size,
+    off_t length)
+{
+	struct reply *reply = &http->reply;
+
+	reply->has_type = reply->has_length = true;
+	reply->length = length;
+	return add(http, fields, size);
+}
+
 /* An interim reply goes out as it is; another one follows. */
 static int
 end_interim(struct http *http)
@@ -767,39 +778,82 @@ put_file(struct http *http, int fd, off_t offset, off_t length)
 	return is_chunked ? put(http, "\r\n", 2) : 0;
 }
 
-TINE_PUBLIC int
-tine_send_file(struct tine_request *req, int fd, off_t offset, off_t length)
+/*
+ * Whether length bytes that are not copied are to go into the output: 1, 0 if
+ * they are only counted, or -1 with errno.
+ */
+static int
+admit_whole(struct http *http, off_t length)
 {
-	struct http *http = http_of_request(req);
 	struct reply *reply = &http->reply;
 
 	if (http->wfile != NULL)
 		(void)fflush(http->wfile);
 	if (reply->error != 0) {
 		errno = reply->error;
-		goto fail;
-	}
-	if (offset < 0 || length < 0) {
-		errno = EINVAL;
-		goto fail;
+		return -1;
 	}
 	if (need_head(http) == -1 || admit(http, (size_t)length) == -1)
-		goto fail;
+		return -1;
 	if (length == 0 || has_no_body(http)) {
 		reply->written += length;
-		descriptor_close(fd);
 		return 0;
 	}
 	if (decide(http, !http->class->is_11 || reply->has_length) == -1)
-		goto fail;
+		return -1;
+	return 1;
+}
+
+TINE_PUBLIC int
+tine_send_file(struct tine_request *req, int fd, off_t offset, off_t length)
+{
+	struct http *http = http_of_request(req);
+	int admitted = -1;
+
+	if (offset < 0 || length < 0)
+		errno = EINVAL;
+	else
+		admitted = admit_whole(http, length);
+	if (admitted != 1) {
+		descriptor_close(fd);
+		return admitted;
+	}
 	if (put_file(http, fd, offset, length) == -1)
 		return -1;
-	reply->written += length;
+	http->reply.written += length;
 	return 0;
+}
 
-fail:
-	descriptor_close(fd);
-	return -1;
+int
+reply_lend(struct http *http, const void *data, size_t length,
+    struct loan loan)
+{
+	const int admitted = admit_whole(http, (off_t)length);
+
+	if (admitted != 1) {
+		loan.release(loan.lender);
+		return admitted;
+	}
+	if (output_lend(output_of(http), data, length, loan) == -1)
+		return stick(http, errno);
+	http->reply.written += (off_t)length;
+	return 0;
+}
+
+int
+reply_lend_file(struct http *http, int fd, off_t offset, off_t length,
+    struct loan loan)
+{
+	const int admitted = admit_whole(http, length);
+
+	if (admitted != 1) {
+		loan.release(loan.lender);
+		return admitted;
+	}
+	if (output_lend_file(output_of(http), fd, offset, length, loan) == -1)
+		return stick(http, errno);
+	http->reply.written += length;
+	return 0;
 }
 
 TINE_PUBLIC int
@@ -947,9 +1001,22 @@ reply_prepare(const struct http_class *class, int code, size_t *length,
 	return text;
 }
 
+/* The fields of an error that its caller wants; without any it closes. */
 static int
-send_page(struct http *http, int code, const char *message,
-    const char *explain)
+add_error_fields(struct tine_request *req, const struct tine_field *fields)
+{
+	if (fields == NULL)
+		return tine_send_header(req, "Connection", "close");
+	for (; fields->name != NULL; fields++) {
+		if (tine_send_header(req, fields->name, fields->value) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+send_page(struct http *http, const char *message, const char *explain,
+    const struct tine_field *fields)
 {
 	const char *type = http->class->handler.error_content_type;
 	struct tine_request *req = &http->request;
@@ -957,13 +1024,14 @@ send_page(struct http *http, int code, const char *message,
 	char *page;
 	int result = 0;
 
-	page = page_make(http->class, code, message, explain, &length);
+	page = page_make(http->class, http->reply.code, message, explain,
+	    &length);
 	if (page == NULL)
 		return stick(http, ENOMEM);
 	if (tine_send_header(req, "Content-Type", type) == -1 ||
 	    (http->class->is_11 && tine_send_headerf(req, "Content-Length",
 	    "%zu", length) == -1) ||
-	    tine_send_header(req, "Connection", "close") == -1 ||
+	    add_error_fields(req, fields) == -1 ||
 	    tine_end_headers(req) == -1 ||
 	    tine_write(req, page, length) == -1)
 		result = -1;
@@ -971,11 +1039,12 @@ send_page(struct http *http, int code, const char *message,
 	return result;
 }
 
-TINE_PUBLIC int
-tine_send_error(struct tine_request *req, int code, const char *message,
-    const char *explain)
+/* Without fields the connection ends, as Python's does. */
+static int
+send_error(struct http *http, int code, const char *message,
+    const char *explain, const struct tine_field *fields)
 {
-	struct http *http = http_of_request(req);
+	struct tine_request *req = &http->request;
 	const struct status *status = status_find(code);
 
 	if (code < 100 || code > 999 ||
@@ -998,12 +1067,25 @@ tine_send_error(struct tine_request *req, int code, const char *message,
 	if (tine_send_response(req, code, message) == -1)
 		return -1;
 	http->reply.is_error = true;
-	if (code < 200 || code == 204 || code == 205 || code == 304) {
-		if (tine_send_header(req, "Connection", "close") == -1)
-			return -1;
-		return tine_end_headers(req);
-	}
-	return send_page(http, code, message, explain);
+	if (code >= 200 && code != 204 && code != 205 && code != 304)
+		return send_page(http, message, explain, fields);
+	if (add_error_fields(req, fields) == -1)
+		return -1;
+	return tine_end_headers(req);
+}
+
+TINE_PUBLIC int
+tine_send_error(struct tine_request *req, int code, const char *message,
+    const char *explain)
+{
+	return send_error(http_of_request(req), code, message, explain, NULL);
+}
+
+int
+reply_send_error(struct http *http, int code, const char *message,
+    const struct tine_field *fields)
+{
+	return send_error(http, code, message, NULL, fields);
 }
 
 /* ------------------------------------------------------------------- ending */

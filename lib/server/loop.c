@@ -603,6 +603,8 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 		loop->event_count = poller_wait(loop->poller, loop->events,
 		    LOOP_BATCH, patience(loop, timeout));
 		set_now(loop);
+		atomic_store_explicit(&loop->turns, loop_turns(loop) + 1,
+		    memory_order_relaxed);
 	}
 	while (loop->event_next < loop->event_count) {
 		if (crash_is_there())

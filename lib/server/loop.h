@@ -172,6 +172,7 @@ struct loop {
 
 	/* Anybody's, atomically. */
 	_Atomic uint64_t	 now;		/* ms, of this turn */
+	_Atomic uint64_t	 turns;		/* the poller was asked */
 	atomic_uint		 word;		/* sequence, lowest bit: takable */
 	_Atomic(struct connection *) returned;	/* given back to the leader */
 	_Atomic(struct connection *) paused;	/* not read, for want of memory */
@@ -193,6 +194,17 @@ static inline uint64_t
 loop_now(const struct loop *loop)
 {
 	return atomic_load_explicit(&loop->now, memory_order_relaxed);
+}
+
+/*
+ * Which turn it is.  What a client can have learned of by a reply happened in
+ * the turn in which its next request is seen, or before: so what was looked
+ * at in a turn need not be looked at again in it.
+ */
+static inline uint64_t
+loop_turns(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->turns, memory_order_relaxed);
 }
 
 /*

@@ -33,8 +33,25 @@ output_init(struct output *output, char *memory, size_t size, size_t headroom)
 }
 
 static void
+end_loan(struct output *output, struct segment *segment)
+{
+	void (*release)(void *) = segment->release;
+	void *lender = segment->lender;
+
+	if (segment == &output->lent)
+		segment->release = NULL;	/* it can be lent again */
+	else
+		free(segment);
+	release(lender);
+}
+
+static void
 segment_end(struct output *output, struct segment *segment)
 {
+	if (segment->release != NULL) {
+		end_loan(output, segment);
+		return;
+	}
 	if (segment->data == NULL) {
 		if (segment->is_owner)
 			descriptor_close(segment->fd);
@@ -299,6 +316,52 @@ output_append_file(struct output *output, int fd, off_t offset, off_t length,
 	return append_file(output, fd, offset, length, is_owner);
 }
 
+/* Puts a segment for what is lent at the end. */
+static struct segment *
+lend(struct output *output, struct loan loan)
+{
+	struct segment *segment = &output->lent;
+
+	if (spill_gathered(output) == -1 || (segment->release != NULL &&
+	    (segment = malloc(sizeof(*segment))) == NULL)) {
+		loan.release(loan.lender);
+		return NULL;
+	}
+	memset(segment, 0, sizeof(*segment));
+	segment->fd = -1;
+	segment->release = loan.release;
+	segment->lender = loan.lender;
+	STAILQ_INSERT_TAIL(&output->segments, segment, entry);
+	return segment;
+}
+
+int
+output_lend(struct output *output, const void *data, size_t length,
+    struct loan loan)
+{
+	struct segment *segment = lend(output, loan);
+
+	if (segment == NULL)
+		return -1;
+	segment->data = (char *)(uintptr_t)data;
+	segment->end = segment->size = length;
+	return 0;
+}
+
+int
+output_lend_file(struct output *output, int fd, off_t offset, off_t length,
+    struct loan loan)
+{
+	struct segment *segment = lend(output, loan);
+
+	if (segment == NULL)
+		return -1;
+	segment->fd = fd;
+	segment->offset = offset;
+	segment->limit = offset + length;
+	return 0;
+}
+
 int
 output_prepend(struct output *output, const void *data, size_t length)
 {
@@ -340,6 +403,8 @@ output_pending(const struct output *output)
 	STAILQ_FOREACH(segment, &output->segments, entry) {
 		if (segment->data == NULL)
 			pending += segment->limit - segment->offset;
+		else if (segment->release != NULL)
+			pending += (off_t)(segment->end - segment->start);
 	}
 	return pending;
 }
@@ -358,7 +423,8 @@ consume(struct output *output, size_t n)
 		there = segment->end - segment->start;
 		if (n < there) {
 			segment->start += n;
-			output->memory -= n;
+			if (segment->release == NULL)
+				output->memory -= n;
 			return;
 		}
 		n -= there;

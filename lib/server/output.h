@@ -23,11 +23,23 @@ struct segment {
 	int			 fd;
 	bool			 is_owner;	/* of fd */
 	off_t			 offset, limit;	/* what is left of the file */
+	void			(*release)(void *);	/* NULL: not lent */
+	void			*lender;
+};
+
+/*
+ * Memory or a file that stays somebody else's: release is called once, with
+ * lender, by any thread, when it was sent or will not be.
+ */
+struct loan {
+	void	(*release)(void *lender);
+	void	*lender;
 };
 
 struct output {
 	STAILQ_HEAD(, segment)	 segments;
 	struct segment		 first;		/* its memory is borrowed */
+	struct segment		 lent;		/* the first that is lent */
 	size_t			 headroom;	/* kept free before it */
 	size_t			 memory;	/* bytes in memory, all segments */
 	struct spool		 spool;
@@ -82,6 +94,15 @@ int	output_prepend(struct output *output, const void *data, size_t length);
 /* Appends a part of a file; takes fd if is_owner, on failure too. */
 int	output_append_file(struct output *output, int fd, off_t offset,
 	    off_t length, bool is_owner);
+
+/*
+ * Appends memory, or a part of a file, that is lent.  Returns -1 with errno as
+ * output_append() does; the loan has ended then.
+ */
+int	output_lend(struct output *output, const void *data, size_t length,
+	    struct loan loan);
+int	output_lend_file(struct output *output, int fd, off_t offset,
+	    off_t length, struct loan loan);
 
 /* Whether the next output_send() reads a file, and so may block. */
 bool	output_has_file(const struct output *output);

@@ -62,6 +62,8 @@ tine_server_free(struct tine_server *server)
 	descriptor_close(server->handover[1]);
 	if (server->handler != NULL)
 		server->free_handler(server->handler);
+	if (server->files != NULL)
+		server->free_files(server->files);
 	free(server);
 	errno = saved;
 }

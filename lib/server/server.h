@@ -62,6 +62,11 @@ struct tine_server {
 	const char		*start_dir;
 	int			 pidfile_fd;	/* -1 */
 
+	/* What lib/files serves, if it does. */
+	const char		*directory;	/* the operand; NULL */
+	_Atomic(void *)		 files;
+	void			(*free_files)(void *);
+
 	struct listener		*listeners;
 	size_t			 listener_count;
 

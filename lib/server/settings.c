@@ -50,6 +50,9 @@ static const struct settings defaults = {
 	.form_files = 100,
 	.form_headers = 8 * KILO,
 	.form_boundary = 70,
+	.default_type = "application/octet-stream",
+	.listing = true,
+	.file_cache = 16 * 1024 * KILO,
 	.log = "-",
 	.error_log = "-",
 };

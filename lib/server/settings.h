@@ -68,6 +68,12 @@ struct settings {
 	unsigned	 form_fields, form_files, form_boundary;
 	size_t		 form_memory, form_value_memory, form_headers;
 	off_t		 form_file;		/* 0: as the body */
+	/* Of files that are served. */
+	const char	*directory;		/* NULL: the current one */
+	const char	*default_type;
+	bool		 follow_symlinks;	/* out of it */
+	bool		 listing;
+	size_t		 file_cache;		/* bytes, a worker */
 	unsigned	 max_connections;	/* a worker; 0: by descriptors */
 	unsigned	 max_per_client;	/* a worker; 0: any number */
 
