@@ -369,13 +369,16 @@ long_length(struct tine_request *req)
 static void
 stdio(struct tine_request *req)
 {
-	FILE *out;
+	FILE *in = tine_rfile(req), *out = tine_wfile(req);
 	char word[64] = "";
 
-	if (fscanf(tine_rfile(req), "%63s", word) < 0)
+	if (in == NULL || out == NULL) {
+		tine_send_error(req, 500, NULL, NULL);
+		return;
+	}
+	if (fscanf(in, "%63s", word) < 0)
 		word[0] = '\0';
 	begin(req);
-	out = tine_wfile(req);
 	(void)fprintf(out, "word=%s\n", word);
 	tine_puts(req, "between\n");
 	(void)fprintf(out, "after\n");

@@ -619,10 +619,11 @@ unpack(struct exchange *exchange, const void *from, size_t length)
 	return 0;
 }
 
+/* No bool: a child whose handler writes wild can send any byte. */
 struct outcome_saved {
-	int	code;
-	bool	is_logged, is_close, is_cut, is_broken, ends_by_close;
-	off_t	written;
+	int		code;
+	unsigned char	is_logged, is_close, is_cut, is_broken, ends_by_close;
+	off_t		written;
 };
 
 static size_t
@@ -655,12 +656,12 @@ restore_outcome(struct exchange *exchange, const void *from, size_t length)
 		memcpy(&saved, from, sizeof(saved));
 	request_build(http);
 	http->reply.code = saved.code;
-	http->reply.is_logged = saved.is_logged;
+	http->reply.is_logged = saved.is_logged != 0;
 	http->reply.written = saved.written;
-	exchange->is_close = saved.is_close || loop_is_ending(exchange->loop);
-	exchange->is_cut = saved.is_cut;
-	exchange->is_broken = saved.is_broken;
-	exchange->ends_by_close = saved.ends_by_close;
+	exchange->is_close = saved.is_close != 0 || loop_is_ending(exchange->loop);
+	exchange->is_cut = saved.is_cut != 0;
+	exchange->is_broken = saved.is_broken != 0;
+	exchange->ends_by_close = saved.ends_by_close != 0;
 }
 
 static void

@@ -66,27 +66,39 @@ has_room(const struct loop *loop)
 }
 
 static void
-poll_listeners(struct loop *loop, bool on)
+unpoll_listeners(struct loop *loop)
 {
-	if (loop->is_accepting == on)
+	if (!loop->is_accepting)
 		return;
-	loop->is_accepting = on;
+	loop->is_accepting = false;
+	for (size_t i = 0; i < loop->listener_count; i++)
+		loop_unwatch(loop, &loop->listeners[i].source);
+}
+
+static void
+poll_listeners(struct loop *loop)
+{
+	if (loop->is_accepting)
+		return;
+	loop->is_accepting = true;
 	for (size_t i = 0; i < loop->listener_count; i++) {
 		struct source *source = &loop->listeners[i].source;
 
-		if (on)
-			(void)poller_add(loop->poller, source->fd,
-			    (uint64_t)(uintptr_t)source,
-			    POLLER_READ | POLLER_LEVEL | POLLER_SHARED, NULL);
-		else
-			loop_unwatch(loop, source);
+		if (poller_add(loop->poller, source->fd,
+		    (uint64_t)(uintptr_t)source,
+		    POLLER_READ | POLLER_LEVEL | POLLER_SHARED, NULL) == -1) {
+			/* The kernel has no memory for it: later, then. */
+			unpoll_listeners(loop);
+			loop->accept_after = loop_now(loop) + REST;
+			return;
+		}
 	}
 }
 
 static void
 rest(struct loop *loop, unsigned ms)
 {
-	poll_listeners(loop, false);
+	unpoll_listeners(loop);
 	loop->is_obliged = false;
 	loop->accept_after = loop_now(loop) + ms;
 }
@@ -101,12 +113,12 @@ accept_balance(struct loop *loop)
 		return;
 	if (has_room(loop)) {
 		if (loop_now(loop) >= loop->accept_after)
-			poll_listeners(loop, true);
+			poll_listeners(loop);
 	} else if (loop->is_accepting) {
 		rest(loop, PAUSE);
 	} else if (loop_now(loop) >= loop->accept_after) {
-		poll_listeners(loop, true);
-		loop->is_obliged = true;
+		poll_listeners(loop);
+		loop->is_obliged = loop->is_accepting;
 	}
 }
 
@@ -267,7 +279,7 @@ accept_one(struct loop *loop, const struct listener *listener)
 	}
 	loop->is_obliged = false;
 	if (loop->accept_limit != UINT32_MAX && --loop->accept_limit == 0)
-		poll_listeners(loop, false);
+		unpoll_listeners(loop);
 	welcome(loop, listener, fd, &address.any);
 	return true;
 }
@@ -284,7 +296,7 @@ accept_ready(struct loop *loop, struct source *source, unsigned events)
 void
 accept_end(struct loop *loop, unsigned turns)
 {
-	poll_listeners(loop, false);
+	unpoll_listeners(loop);
 	loop->emptying_left = turns;
 	loop->is_emptying = turns > 0 && loop->accept_limit > 0;
 }

@@ -297,8 +297,11 @@ child_main(struct loop *loop, int socket, pid_t forker)
 		_exit(1);
 	warm_up(loop);
 	for (unsigned i = 0; i < loop->settings->child_requests; i++) {
-		if (serve_one() == -1)
-			break;
+		/* Its worker waits for the end of the reply, or of this. */
+		if (serve_one() == -1) {
+			(void)fflush(NULL);
+			_exit(EXIT_FAILURE);
+		}
 	}
 	(void)fflush(NULL);
 	wait_for_end();
@@ -325,7 +328,7 @@ pidfd_of(pid_t pid)
 #endif
 }
 
-static void
+static int
 tell(const struct forker *forker, enum news news, pid_t pid, int status,
     const int *fds, size_t count)
 {
@@ -333,8 +336,17 @@ tell(const struct forker *forker, enum news news, pid_t pid, int status,
 		.news = news, .pid = pid, .status = status
 	};
 
-	(void)descriptor_pass(forker->channel, &told, sizeof(told), fds,
+	return descriptor_pass(forker->channel, &told, sizeof(told), fds,
 	    count);
+}
+
+/* The worker waits for this: what little it needs will be there again. */
+static void
+insist(const struct forker *forker, enum news news, pid_t pid, int status)
+{
+	while (tell(forker, news, pid, status, NULL, 0) == -1 &&
+	    errno != EPIPE && errno != ECONNRESET)
+		clock_pause(10);
 }
 
 static void
@@ -345,7 +357,7 @@ fork_child(const struct forker *forker)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ==
 	    -1) {
-		tell(forker, NEWS_FAILED, 0, errno, NULL, 0);
+		insist(forker, NEWS_FAILED, 0, errno);
 		return;
 	}
 	pid = fork();
@@ -360,12 +372,15 @@ fork_child(const struct forker *forker)
 		const int error = errno;
 
 		descriptor_close(pair[0]);
-		tell(forker, NEWS_FAILED, 0, error, NULL, 0);
+		insist(forker, NEWS_FAILED, 0, error);
 		return;
 	}
 	given[0] = pair[0];
 	given[1] = pidfd_of(pid);
-	tell(forker, NEWS_BORN, pid, 0, given, given[1] == -1 ? 1 : 2);
+	/* If its socket cannot be passed on it reads the end, and ends. */
+	if (tell(forker, NEWS_BORN, pid, 0, given, given[1] == -1 ? 1 : 2) ==
+	    -1)
+		insist(forker, NEWS_FAILED, 0, errno);
 	descriptor_close(given[0]);
 	descriptor_close(given[1]);
 }
@@ -380,7 +395,7 @@ reap_children(const struct forker *forker)
 	while (read(forker->signals, &info, sizeof(info)) > 0)
 		;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		tell(forker, NEWS_DIED, pid, status, NULL, 0);
+		insist(forker, NEWS_DIED, pid, status);
 }
 
 /* False when the worker is gone. */
@@ -475,7 +490,7 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 		crash_open_forker(loop);
 	if (server_confine(server, CONFINED_FORKER) == -1)
 		fail(&forker);
-	tell(&forker, NEWS_READY, 0, 0, NULL, 0);
+	insist(&forker, NEWS_READY, 0, 0);
 	forker_loop(&forker);
 }
 

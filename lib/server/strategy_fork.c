@@ -498,7 +498,8 @@ receive_record(const struct child *child, struct child_record *record,
 	const ssize_t n = descriptor_receive_now(child->source.fd, packet,
 	    sizeof(packet), fd, &count);
 
-	if (n == -1 && errno == EAGAIN)
+	if (n == -1 && (errno == EAGAIN || errno == ENOMEM ||
+	    errno == ENOBUFS))
 		return 0;
 	if (n < (ssize_t)sizeof(*record)) {
 		if (count > 0)
@@ -678,8 +679,9 @@ hear(struct loop *loop, struct source *source, unsigned events)
 	(void)events;
 	n = descriptor_receive_now(source->fd, &news, sizeof(news), fds,
 	    &count);
-	if (n == -1 && errno == EAGAIN)
-		return;
+	if (n == -1 && (errno == EAGAIN || errno == ENOMEM ||
+	    errno == ENOBUFS))
+		return;		/* it is still there */
 	if (n == -1 && errno == EMSGSIZE) {
 		/* No room for its descriptors: it ends, another is asked for. */
 		fork_failed(loop, EMFILE);
