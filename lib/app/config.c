@@ -4,11 +4,13 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../tine.h"
 #include "config.h"
@@ -69,19 +71,14 @@ read_line(struct tine_server *server, const char *path, unsigned number,
 	return EX_CONFIG;
 }
 
-int
-config_read(struct tine_server *server, const char *path)
+static int
+read_lines(struct tine_server *server, const char *path, FILE *in)
 {
-	FILE *in = fopen(path, "re");
 	char *line = NULL;
 	size_t size = 0;
 	unsigned number = 0;
 	int status = EX_OK;
 
-	if (in == NULL) {
-		(void)failure("--config=%s: %s", path, strerror(errno));
-		return EX_NOINPUT;
-	}
 	while (status == EX_OK && getline(&line, &size, in) != -1)
 		status = read_line(server, path, ++number, line);
 	if (status == EX_OK && ferror(in)) {
@@ -91,4 +88,33 @@ config_read(struct tine_server *server, const char *path)
 	free(line);
 	(void)fclose(in);
 	return status;
+}
+
+static int
+not_readable(const char *path)
+{
+	(void)failure("--config=%s: %s", path, strerror(errno));
+	return EX_NOINPUT;
+}
+
+int
+config_read(struct tine_server *server, const char *path)
+{
+	FILE *in = fopen(path, "re");
+
+	return in == NULL ? not_readable(path) : read_lines(server, path, in);
+}
+
+int
+config_read_from(struct tine_server *server, const char *path, int fd)
+{
+	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	FILE *in = copy != -1 ? fdopen(copy, "r") : NULL;
+
+	if (in == NULL) {
+		descriptor_close(copy);
+		return not_readable(path);
+	}
+	rewind(in);
+	return read_lines(server, path, in);
 }

@@ -14,4 +14,8 @@
  */
 int	config_read(struct tine_server *server, const char *path);
 
+/* The same from the bytes that fd has, of which path is the name. */
+int	config_read_from(struct tine_server *server, const char *path,
+	    int fd);
+
 #endif

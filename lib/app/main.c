@@ -2,6 +2,8 @@
 /*
  * See main.h.  Only here and in bin is the process' exit status decided.
  */
+#include <sys/prctl.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 #include <bsd/unistd.h>
 
 #include "../base/clock.h"
+#include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../files/files.h"
@@ -53,14 +56,31 @@ open_log(const char *path)
 	return fd;
 }
 
+/* After an upgrade a log that cannot be opened is what it was before. */
+static int
+take_log(struct tine_server *server, unsigned which, const char *path)
+{
+	int fd = upgrade_is_back() ? upgrade_log(which) : -1;
+
+	if (fd != -1)
+		return fd;
+	fd = open_log(path);
+	if (fd != -2 || upgrade_log(which) == -1)
+		return fd;
+	fd = upgrade_log(which);
+	server_log(server, TINE_LOG_ERROR, "%s; the old file is kept",
+	    tine_error());
+	return fd;
+}
+
 static int
 open_logs(struct tine_server *server)
 {
 	server->use_syslog = strcmp(server->settings.error_log, "syslog") ==
 	    0;
 	server->open_log = open_log;
-	server->log_fds[0] = open_log(server->settings.log);
-	server->log_fds[1] = open_log(server->settings.error_log);
+	server->log_fds[0] = take_log(server, 0, server->settings.log);
+	server->log_fds[1] = take_log(server, 1, server->settings.error_log);
 	return server->log_fds[0] == -2 || server->log_fds[1] == -2 ? -1 : 0;
 }
 
@@ -123,7 +143,11 @@ bind_patiently(struct tine_server *server, const char *address)
 			return EX_OK;
 		if (errno != EADDRINUSE)
 			return bind_status(address);
-		is_stopped = sigtimedwait(&stops, NULL, &pause) > 0;
+		/* After an upgrade it is the master's to take. */
+		if (upgrade_is_there())
+			clock_pause(200);
+		else
+			is_stopped = sigtimedwait(&stops, NULL, &pause) > 0;
 		if (is_stopped)
 			return EX_OK;
 	}
@@ -136,8 +160,11 @@ bind_all(struct tine_server *server)
 {
 	int status = EX_OK;
 
+	if (upgrade_is_back())
+		return upgrade_bind_rest(server) == -1 ? EX_CONFIG : EX_OK;
 	if (server->bind_count == 0 && server->listener_count == 0) {
-		const int passed = inherited_bind_rest(server);
+		const int passed = upgrade_is_there()
+		    ? upgrade_bind_rest(server) : inherited_bind_rest(server);
 
 		if (passed != 0)
 			return passed == -1 ? bind_status("fd:") : EX_OK;
@@ -277,6 +304,7 @@ read_again(struct tine_server *server)
 	const struct settings before = server->settings;
 	const char *binds[sizeof(server->binds) / sizeof(server->binds[0])];
 	const size_t count = server->bind_count;
+	const int config = server->config_fd;
 	const char *operand;
 	int result;
 
@@ -285,6 +313,7 @@ read_again(struct tine_server *server)
 	server->settings.config = NULL;
 	server->bind_count = 0;
 	server->binds_are_file = false;
+	server->config_fd = -1;
 	result = options_load(server, server->argc, server->argv, "",
 	    &operand) == EX_OK && check_change(&before, &server->settings) ==
 	    0 && privileges_find(server) == EX_OK ? 0 : -1;
@@ -295,6 +324,8 @@ read_again(struct tine_server *server)
 	    server->bind_count > 0)
 		result = rebind(server);
 	if (result == -1) {
+		descriptor_close(server->config_fd);
+		server->config_fd = config;
 		server->settings = before;
 		server->bind_count = count;
 		memcpy(server->binds, binds, sizeof(binds));
@@ -408,6 +439,10 @@ serve(struct tine_server *server)
 	int status;
 
 	server->refresh = refresh;
+	if (upgrade_is_there() && server->settings.workers == 0) {
+		(void)failure("--workers=0 needs a restart");
+		return EX_CONFIG;
+	}
 	block_signals();
 	if (server->settings.is_daemon && !upgrade_is_there() &&
 	    daemon_start() == -1)
@@ -454,6 +489,10 @@ run(struct tine_server *server, int argc, char *argv[],
 
 	if (upgrade_begin() == -1)
 		return EX_CONFIG;
+	if (upgrade_is_there())
+		(void)prctl(PR_SET_NAME, getprogname());	/* was a number's */
+	server->config_fd = upgrade_config();
+	server->module_fd = upgrade_module();
 	status = options_load(server, argc, argv, operand_name, &operand);
 	if (status == -1)
 		return EX_OK;
@@ -533,8 +572,8 @@ main_run(struct tine_server *server, int argc, char *argv[],
 	remember(server, argc, argv);
 	setproctitle_init(argc, argv, environ);
 	status = run(server, argc, argv, operand_name, prepare);
-	if (status != EX_OK && server->argv != NULL)
-		upgrade_give_up(tine_error(), server->argv);
+	if (status != EX_OK)
+		upgrade_give_up(server, tine_error());
 	pidfile_drop(server);
 	if (status != EX_OK)
 		say_why();

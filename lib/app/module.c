@@ -74,24 +74,6 @@ load(struct tine_server *server)
 
 /* ------------------------------------------------------------- its bytes */
 
-static int
-copy_file(int to, int from)
-{
-	char buffer[65536];
-	off_t at = 0;
-	ssize_t n;
-
-	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1 ||
-		    descriptor_write(to, buffer, (size_t)n, at) == -1)
-			return -1;
-		at += n;
-	}
-	return 0;
-}
-
 /* Its libraries may lie beside it, and a copy has no place. */
 static bool
 needs_its_place(int fd)
@@ -130,17 +112,9 @@ keep_bytes(struct tine_server *server)
 		    "replace the file by rename(2) only", server->module);
 		copy = -1;
 	} else {
-		copy = memfd_create("module", MFD_CLOEXEC |
-		    MFD_ALLOW_SEALING);
-	}
-	if (copy != -1 && copy_file(copy, file) == -1) {
-		(void)close(copy);
-		copy = -1;
+		copy = descriptor_snapshot(file, "module");
 	}
 	(void)close(file);
-	if (copy != -1)
-		(void)fcntl(copy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-		    F_SEAL_WRITE | F_SEAL_SEAL);
 	server->module_fd = copy;
 	return 0;
 }
@@ -162,7 +136,8 @@ find(struct tine_server *server, const char *path)
 static int
 prepare_module(struct tine_server *server, const char *path)
 {
-	if (find(server, path) == -1 || keep_bytes(server) == -1)
+	if (find(server, path) == -1 ||
+	    (server->module_fd == -1 && keep_bytes(server) == -1))
 		return EX_NOINPUT;
 	if (server->settings.directory != NULL && files_prepare(server) == -1)
 		return EX_NOINPUT;
@@ -191,6 +166,9 @@ prepare(struct tine_server *server, const char *operand)
 
 	if (operand == NULL)
 		return prepare_directory(server, NULL);
+	/* What was in force is here after an upgrade that failed. */
+	if (server->module_fd != -1)
+		return prepare_module(server, operand);
 	if (stat(operand, &there) == -1) {
 		(void)failure("%s: %s (name a directory or a handler module)",
 		    operand, strerror(errno));

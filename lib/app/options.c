@@ -3,6 +3,7 @@
  * See options.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/number.h"
 #include "../base/public.h"
@@ -597,12 +599,32 @@ options_read(struct tine_server *server, int argc, char *argv[],
 	return OPTIONS_SERVE;
 }
 
+/* What was read is kept: the way back from an upgrade must not change it. */
+static int
+keep_config(struct tine_server *server, const char *path)
+{
+	const int file = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (file == -1) {
+		(void)failure("--config=%s: %s", path, strerror(errno));
+		return EX_NOINPUT;
+	}
+	server->config_fd = descriptor_snapshot(file, "config");
+	descriptor_close(file);
+	return EX_OK;
+}
+
 /* Whether the file has listeners is known when it has been read. */
 static int
 read_config(struct tine_server *server)
 {
-	const int status = config_read(server, server->settings.config);
+	const char *path = server->settings.config;
+	int status = server->config_fd != -1 ? EX_OK
+	    : keep_config(server, path);
 
+	if (status == EX_OK)
+		status = server->config_fd == -1 ? config_read(server, path)
+		    : config_read_from(server, path, server->config_fd);
 	server->binds_are_file = server->bind_count > 0;
 	return status;
 }

@@ -2,6 +2,7 @@
 /*
  * See descriptor.h.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -95,6 +96,39 @@ descriptor_write(int fd, const void *data, size_t length, off_t at)
 		length -= (size_t)n;
 	}
 	return 0;
+}
+
+static int
+copy_file(int to, int from)
+{
+	char buffer[65536];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 ||
+		    descriptor_write(to, buffer, (size_t)n, at) == -1)
+			return -1;
+		at += n;
+	}
+	return 0;
+}
+
+int
+descriptor_snapshot(int file, const char *name)
+{
+	const int copy = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (copy != -1 && copy_file(copy, file) == -1) {
+		descriptor_close(copy);
+		return -1;
+	}
+	if (copy != -1)
+		(void)fcntl(copy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+		    F_SEAL_WRITE | F_SEAL_SEAL);
+	return copy;
 }
 
 union control {

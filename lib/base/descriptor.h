@@ -26,6 +26,12 @@ void	descriptor_leave_terminal(void);
 /* An unlinked file in dir, read and write.  -1 with errno. */
 int	descriptor_temporary(const char *dir);
 
+/*
+ * A copy in memory of what can be read from file, which cannot be changed any
+ * more.  -1 with errno.
+ */
+int	descriptor_snapshot(int file, const char *name);
+
 /* Writes all of data at that place.  Returns 0, or -1 with errno. */
 int	descriptor_write(int fd, const void *data, size_t length, off_t at);
 

@@ -113,6 +113,7 @@ master_stop(struct master *master, bool quick)
 	if (master->phase != PHASE_STOPPING) {
 		master->phase = PHASE_STOPPING;
 		notify_send(&master->notify, "STOPPING=1\nSTATUS=stopping");
+		upgrade_stop(master);
 		close_listeners(master);
 		master_title(master);
 	}
@@ -214,7 +215,7 @@ handle_signal(struct master *master, const struct signalfd_siginfo *info)
 		reload_logs(master);
 		break;
 	case SIGUSR2:
-		master->upgrade_wanted = true;
+		upgrade_ask(master);
 		break;
 	case SIGTTIN:
 	case SIGTTOU:
@@ -291,7 +292,7 @@ wait_for_news(struct master *master)
 static bool
 is_over(const struct master *master)
 {
-	return master->phase == PHASE_STOPPING &&
+	return master->phase == PHASE_STOPPING && master->upgrade == NULL &&
 	    workers_count(master, SLOT_STARTING, SLOT_ENDING) == 0;
 }
 
@@ -335,8 +336,7 @@ open_master(struct master *master)
 {
 	struct tine_server *server = master->server;
 
-	if (workers_open(master) == -1 || open_signals(master) == -1 ||
-	    upgrade_take_up(master) == -1)
+	if (workers_open(master) == -1 || open_signals(master) == -1)
 		return -1;
 	return server->handover[0] != -1 ? 0
 	    : handover_pair(server->handover);
@@ -363,6 +363,7 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 		supervise(&master);
 	} else {
 		master.status = EX_OSERR;
+		notify_export(&master.notify);	/* to who takes over again */
 	}
 	workers_close(&master);
 	close_signals(&master);

@@ -20,7 +20,7 @@
 /* What a reload may change, as it was. */
 struct generation {
 	struct settings	 settings;
-	int		 module_fd;
+	int		 module_fd, config_fd;
 	int		 log_fds[2];
 	bool		 use_syslog;
 	const char	*binds[16];
@@ -44,6 +44,7 @@ remember(const struct master *master)
 	*before = (struct generation){
 		.settings = server->settings,
 		.module_fd = server->module_fd,
+		.config_fd = server->config_fd,
 		.log_fds = { server->log_fds[0], server->log_fds[1] },
 		.use_syslog = server->use_syslog,
 		.bind_count = server->bind_count,
@@ -101,6 +102,8 @@ close_before(const struct master *master, bool remove)
 
 	if (before->module_fd != server->module_fd)
 		descriptor_close(before->module_fd);
+	if (before->config_fd != server->config_fd)
+		descriptor_close(before->config_fd);
 	close_other_logs(before->log_fds, server->log_fds);
 	close_other_listeners(before->listeners, before->listener_count,
 	    server->listeners, server->listener_count, remove);
@@ -119,8 +122,18 @@ forget(struct master *master)
 void
 reload_enter_worker(const struct master *master)
 {
+	takeover_enter_worker();
 	if (master->before != NULL)
 		close_before(master, false);
+}
+
+/* An upgrade with no way back: the workers there are must do. */
+static void
+stay(struct master *master)
+{
+	for (unsigned i = 0; i < master->slot_count; i++)
+		master->slots[i].generation = master->generation;
+	takeover_done();
 }
 
 static void
@@ -129,16 +142,21 @@ go_back(struct master *master)
 	struct generation *before = master->before;
 	struct tine_server *server = master->server;
 
-	if (before == NULL)
+	if (before == NULL) {
+		stay(master);
 		return;
+	}
 	master->before = NULL;
 	if (before->module_fd != server->module_fd)
 		descriptor_close(server->module_fd);
+	if (before->config_fd != server->config_fd)
+		descriptor_close(server->config_fd);
 	close_other_logs(server->log_fds, before->log_fds);
 	close_other_listeners(server->listeners, server->listener_count,
 	    before->listeners, before->listener_count, true);
 	server->settings = before->settings;
 	server->module_fd = before->module_fd;
+	server->config_fd = before->config_fd;
 	memcpy(server->log_fds, before->log_fds, sizeof(server->log_fds));
 	server->use_syslog = before->use_syslog;
 	memcpy(server->binds, before->binds, sizeof(server->binds));
@@ -329,11 +347,12 @@ reload_turn(struct master *master)
 		notify_send(&master->notify, "READY=1\nSTATUS=%u workers "
 		    "serve", count);
 		master_title(master);
-		upgrade_done(master);
+		master->is_upgraded = false;
+		takeover_done();
 	}
 	/* One generation leaves at a time. */
 	if (master->reload_wanted && master->reload == RELOAD_NONE &&
-	    !old_ones_leave(master))
+	    master->upgrade == NULL && !old_ones_leave(master))
 		begin(master);
 }
 

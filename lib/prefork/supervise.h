@@ -160,17 +160,59 @@ void	reload_logs(struct master *master);
 
 /* --- upgrade.c */
 
+/* An upgrade is wished for: noted, or refused with a line in the log. */
+void	upgrade_ask(struct master *master);
+
 /* Begins an upgrade if one is wanted, and goes on with it. */
 void	upgrade_turn(struct master *master);
 
 /* The process that tries the new program has ended.  False: not that one. */
 bool	upgrade_reaped(struct master *master, pid_t pid, int status);
 
-/* Takes up the state of the image before this one, if there is one. */
-int	upgrade_take_up(struct master *master);
+/* The master stops: the try is ended. */
+void	upgrade_stop(struct master *master);
 
-/* The new image is no good: the old one takes over again. */
+/*
+ * The new image is no good: the old one takes over again.  Returns if it
+ * cannot.
+ */
 void	upgrade_back(struct master *master, const char *why);
-void	upgrade_done(struct master *master);
+
+/* --- takeover.c */
+
+struct state;
+struct state_listener;
+struct state_worker;
+
+/*
+ * The scoreboard of the image before, if this one reads it and it is large
+ * enough, and its descriptor; or NULL.
+ */
+struct scoreboard *takeover_board(const struct tine_server *server,
+	    unsigned workers, int *fd);
+
+/* How many slots the workers of the image before need. */
+unsigned takeover_slots(void);
+
+/*
+ * Takes up the workers of the image before, if there was one, and begins the
+ * reload that replaces them.
+ */
+void	takeover_begin(struct master *master, bool has_board);
+
+/* It is complete: there is no way back any more. */
+void	takeover_done(void);
+
+/* In a new worker: what the image before left is closed. */
+void	takeover_enter_worker(void);
+
+/* A worker's description for the next image. */
+void	takeover_note(struct state_worker *worker, const struct slot *slot);
+
+/* What the image before left; NULL: nothing, or it is done with. */
+const struct state *takeover_state(const struct state_listener **listeners);
+
+/* Whether all of that outlives exec. */
+void	takeover_keep(bool over_exec);
 
 #endif

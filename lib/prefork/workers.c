@@ -148,6 +148,8 @@ become_worker(struct master *master, unsigned index, int control)
 	descriptor_close(master->signals);
 	notify_close(&master->notify);
 	descriptor_close(master->server->pidfile_fd);
+	descriptor_close(master->server->board_fd);
+	descriptor_close(master->server->config_fd);
 	reload_enter_worker(master);
 	worker_main(master->server, index, control);
 }
@@ -1063,10 +1065,22 @@ make_slots(struct master *master, unsigned count)
 int
 workers_open(struct master *master)
 {
-	const unsigned count = slots_wanted(master);
+	struct tine_server *server = master->server;
+	struct scoreboard *board;
+	unsigned count = slots_wanted(master);
 
-	return server_prepare(master->server, count) == -1 ? -1
-	    : make_slots(master, count);
+	server_settle(server);
+	if (takeover_slots() > count)
+		count = takeover_slots();
+	board = takeover_board(server, count, &server->board_fd);
+	if (board != NULL)
+		count = board->workers;
+	server->board = board != NULL ? board
+	    : server_board(server, count, &server->board_fd);
+	if (server->board == NULL || make_slots(master, count) == -1)
+		return -1;
+	takeover_begin(master, board != NULL);
+	return 0;
 }
 
 int
@@ -1074,6 +1088,7 @@ workers_make_room(struct master *master)
 {
 	struct tine_server *server = master->server;
 	struct scoreboard *before = server->board, *board;
+	int fd;
 	unsigned count = slots_wanted(master);
 
 	if (count < master->slot_count)
@@ -1081,14 +1096,17 @@ workers_make_room(struct master *master)
 	if (count == master->slot_count &&
 	    server_handlers(&server->settings) <= before->handlers)
 		return 0;
-	board = server_board(server, count);
+	board = server_board(server, count, &fd);
 	if (board == NULL)
 		return -1;
 	if (make_slots(master, count) == -1) {
 		scoreboard_free(board);
+		descriptor_close(fd);
 		return -1;
 	}
+	descriptor_close(server->board_fd);
 	server->board = board;
+	server->board_fd = fd;
 	if (workers_count(master, SLOT_STARTING, SLOT_ENDING) == 0)
 		scoreboard_free(before);
 	return 0;

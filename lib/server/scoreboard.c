@@ -4,14 +4,19 @@
  * a cache line of its own so that two writers never share one.
  */
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../base/descriptor.h"
 #include "scoreboard.h"
 
 #define LINE	64
+#define MOST	8192		/* workers, handlers of one that is taken */
 
 static size_t
 lines_size(unsigned workers)
@@ -28,22 +33,68 @@ handlers_size(unsigned workers, unsigned handlers)
 	return (size_t)workers * handlers * sizeof(struct handler_line);
 }
 
-struct scoreboard *
-scoreboard_new(unsigned workers, unsigned handlers, size_t journal_size)
+static size_t
+size_of(unsigned workers, unsigned handlers, size_t journal_size)
 {
-	const size_t size = lines_size(workers) +
-	    handlers_size(workers, handlers) + 2 * workers * journal_size;
+	return lines_size(workers) + handlers_size(workers, handlers) +
+	    2 * workers * journal_size;
+}
+
+static void *
+map(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED |
+	    (fd == -1 ? MAP_ANONYMOUS : 0), fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+struct scoreboard *
+scoreboard_new(unsigned workers, unsigned handlers, size_t journal_size,
+    int *fd)
+{
+	const size_t size = size_of(workers, handlers, journal_size);
 	struct scoreboard *board;
 
-	board = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (board == MAP_FAILED)
+	*fd = memfd_create("scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd != -1 && (ftruncate(*fd, (off_t)size) == -1 || fcntl(*fd,
+	    F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1)) {
+		descriptor_close(*fd);
+		*fd = -1;
+	}
+	board = map(*fd, size);
+	if (board == NULL) {
+		descriptor_close(*fd);
+		*fd = -1;
 		return NULL;
+	}
 	board->workers = workers;
 	board->handlers = handlers;
 	board->journal_size = journal_size;
 	board->size = size;
 	return board;
+}
+
+struct scoreboard *
+scoreboard_take(int fd, size_t journal_size)
+{
+	struct scoreboard *board;
+	struct stat there;
+	size_t size;
+
+	if (fd == -1 || fstat(fd, &there) == -1 ||
+	    (size_t)there.st_size < sizeof(*board))
+		return NULL;
+	size = (size_t)there.st_size;
+	board = map(fd, size);
+	if (board == NULL)
+		return NULL;
+	if (board->workers <= MOST && board->handlers <= MOST &&
+	    board->size == size && board->journal_size == journal_size &&
+	    size_of(board->workers, board->handlers, journal_size) == size)
+		return board;
+	(void)munmap(board, size);
+	return NULL;
 }
 
 void

@@ -60,9 +60,15 @@ struct scoreboard {
 	struct worker_line	 lines[];
 };
 
-/* NULL with errno ENOMEM.  Shared with the processes forked afterwards. */
+/*
+ * NULL with errno ENOMEM.  Shared with the processes forked afterwards, and
+ * by *fd, which is -1 if that cannot be had, with a later image of this one.
+ */
 struct scoreboard *scoreboard_new(unsigned workers, unsigned handlers,
-	    size_t journal_size);
+	    size_t journal_size, int *fd);
+
+/* The one that fd is the memory of; NULL if it is none, or cut otherwise. */
+struct scoreboard *scoreboard_take(int fd, size_t journal_size);
 void	scoreboard_free(struct scoreboard *board);
 
 struct handler_line *scoreboard_handler(const struct scoreboard *board,

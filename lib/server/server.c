@@ -41,6 +41,7 @@ server_new(const struct protocol *protocol, void (*free_handler)(void *))
 	server->protocol = protocol;
 	server->free_handler = free_handler;
 	server->control = server->module_fd = server->pidfile_fd = -1;
+	server->config_fd = server->board_fd = -1;
 	server->handover[0] = server->handover[1] = -1;
 	server->log_fds[0] = server->log_fds[1] = STDERR_FILENO;
 	return server;
@@ -58,6 +59,7 @@ tine_server_free(struct tine_server *server)
 	free(server->listeners);
 	arena_reset(&server->arena);
 	scoreboard_free(server->board);
+	descriptor_close(server->board_fd);
 	descriptor_close(server->handover[0]);
 	descriptor_close(server->handover[1]);
 	if (server->handler != NULL)
@@ -108,6 +110,26 @@ add_listener(struct tine_server *server, const struct endpoint *endpoint)
 	if (open_or_adopt(server, &listeners[server->listener_count],
 	    endpoint) == -1)
 		return -1;
+	server->listener_count++;
+	return 0;
+}
+
+int
+server_adopt(struct tine_server *server, int fd, const char *asked,
+    bool is_ours)
+{
+	struct listener *listeners, *listener;
+
+	listeners = reallocarray(server->listeners, server->listener_count + 1,
+	    sizeof(*listeners));
+	if (listeners == NULL)
+		return failure("no memory for a listener");
+	server->listeners = listeners;
+	listener = &listeners[server->listener_count];
+	if (listener_adopt(listener, fd, is_ours) == -1)
+		return -1;
+	(void)snprintf(listener->asked, sizeof(listener->asked), "%s", asked);
+	listener->is_adopted = true;
 	server->listener_count++;
 	return 0;
 }
@@ -342,25 +364,32 @@ server_handlers(const struct settings *settings)
 }
 
 struct scoreboard *
-server_board(const struct tine_server *server, unsigned workers)
+server_board(const struct tine_server *server, unsigned workers, int *fd)
 {
 	struct scoreboard *board = scoreboard_new(workers,
-	    server_handlers(&server->settings), SERVER_JOURNAL);
+	    server_handlers(&server->settings), SERVER_JOURNAL, fd);
 
 	if (board == NULL)
 		(void)failure("no memory for the scoreboard");
 	return board;
 }
 
-int
-server_prepare(struct tine_server *server, unsigned workers)
+void
+server_settle(struct tine_server *server)
 {
 	tzset();		/* once, not in each child */
 	server_bound(&server->settings);
 	server_disregard(SIGPIPE);	/* sendfile(2) has no MSG_NOSIGNAL */
 	server_disregard(SIGXFSZ);	/* a file's limit is an error as any */
+}
+
+int
+server_prepare(struct tine_server *server, unsigned workers)
+{
+	server_settle(server);
 	scoreboard_free(server->board);
-	server->board = server_board(server, workers);
+	descriptor_close(server->board_fd);
+	server->board = server_board(server, workers, &server->board_fd);
 	return server->board == NULL ? -1 : 0;
 }
 

@@ -47,6 +47,7 @@ struct tine_server {
 	int			(*load)(struct tine_server *);
 	const char		*module;	/* its path */
 	int			 module_fd;	/* its bytes; -1: by its path */
+	int			 config_fd;	/* those of --config; -1 */
 	/*
 	 * What a reload calls in the master, and what opens a log: -1 with
 	 * the text of tine_error(), and then nothing has changed.
@@ -74,6 +75,7 @@ struct tine_server {
 	struct journal		 requests;
 	struct journal		 errors;
 	struct scoreboard	*board;
+	int			 board_fd;	/* its memory, in the master; -1 */
 	unsigned		 index;		/* this process' line of it */
 	int			 handover[2];	/* to and from others; -1 */
 	bool			 is_program;	/* its signals are ours */
@@ -98,9 +100,12 @@ struct tine_server {
 struct tine_server *server_new(const struct protocol *protocol,
 	    void (*free_handler)(void *));
 
+/* What comes before serving, once: limits, signals, the time zone. */
+void	server_settle(struct tine_server *server);
+
 /*
- * What comes before serving, once: limits of descriptors, the scoreboard.
- * Returns -1 with errno and the text of tine_error().
+ * That, and a new scoreboard.  Returns -1 with errno and the text of
+ * tine_error().
  */
 int	server_prepare(struct tine_server *server, unsigned workers);
 
@@ -110,9 +115,19 @@ void	server_bound(struct settings *settings);
 /* How many handlers a worker may have in hand, by its scoreboard. */
 unsigned server_handlers(const struct settings *settings);
 
-/* A scoreboard for so many workers; NULL with the text of tine_error(). */
+/*
+ * A scoreboard for so many workers, and the descriptor of its memory, -1 if
+ * it has none; NULL with the text of tine_error().
+ */
 struct scoreboard *server_board(const struct tine_server *server,
-	    unsigned workers);
+	    unsigned workers, int *fd);
+
+/*
+ * Adds a listener that is there already, as it was asked for.  Returns -1
+ * with errno and the text of tine_error().
+ */
+int	server_adopt(struct tine_server *server, int fd, const char *asked,
+	    bool is_ours);
 
 /*
  * Serves in this process as worker index.  prepare is called when the loop is

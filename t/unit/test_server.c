@@ -293,7 +293,9 @@ END_TEST
 
 START_TEST(scoreboard_text_is_whole_or_not_there)
 {
-	struct scoreboard *board = scoreboard_new(2, 3, 128);
+	int fd;
+	struct scoreboard *board = scoreboard_new(2, 3, 128, &fd);
+	struct scoreboard *same;
 	struct handler_line *line;
 	const struct peer four = { .family = AF_INET,
 	    .host.in.s_addr = htonl(0x01020304) };
@@ -320,7 +322,21 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 	ck_assert(scoreboard_journal(board, 1, 1) + 128 <=
 	    (char *)board + board->size);
 	ck_assert_str_eq(worker_state_name((enum worker_state)99), "unknown");
+	/* A later image of the program sees the same, or nothing. */
+	handler_line_begin(line, 7, &six, "PUT / HTTP/1.1");
+	ck_assert_ptr_null(scoreboard_take(fd, 256));
+	same = scoreboard_take(fd, 128);
+	ck_assert_ptr_nonnull(same);
+	line = scoreboard_handler(same, 1, 2);
+	ck_assert_uint_eq(handler_line_read(line, client, request), 7);
+	scoreboard_free(same);
 	scoreboard_free(board);
+	ck_assert_int_eq(ftruncate(fd, 100), -1);	/* it is sealed */
+	(void)close(fd);
+	ck_assert_ptr_null(scoreboard_take(-1, 128));
+	fd = open("/bin/sh", O_RDONLY);
+	ck_assert_ptr_null(scoreboard_take(fd, 128));
+	(void)close(fd);
 }
 END_TEST
 
