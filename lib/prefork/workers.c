@@ -24,6 +24,7 @@
 #include "sandbox.h"
 #include "supervise.h"
 
+#define LEAVE_SLACK	250	/* ms more than a leaving worker has itself */
 #define STUCK_GRACE	1000	/* ms from SIGABRT to SIGKILL */
 #define CORE_GRACE	10000	/* ms when it is in its crash path */
 #define STRAY		5000	/* ms after SIGKILL: it cannot be killed */
@@ -91,8 +92,9 @@ leave(struct master *master, struct slot *slot)
 
 	workers_tell(slot, COMMAND_LEAVE);
 	slot->state = SLOT_LEAVING;
+	/* It cuts off what is in hand itself, if it can. */
 	if (grace != 0)
-		slot->abort_at = clock_ms() + grace;
+		slot->abort_at = clock_ms() + grace + LEAVE_SLACK;
 }
 
 /* -------------------------------------------------------------- what it says */
