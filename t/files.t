@@ -585,5 +585,55 @@ SKIP: {
 	}
 }
 
+# A handler of one's own that leaves the rest to the files.
+SKIP: {
+	put("$top/own.c", <<'END');
+#include <string.h>
+#include <tine.h>
+
+static void
+get(struct tine_request *req)
+{
+	if (strncmp(req->real_path, "/api/", 5) == 0)
+		tine_printf(req, "own %s\n", req->query);
+	else
+		tine_files_get(req);
+}
+
+const struct tine_http_handler tine_http = { .do_GET = get, .do_HEAD = get };
+END
+	my ($failed, $why) = run_command($ENV{CC} // "cc", "-shared", "-fPIC",
+	    "-I" . source("lib"), "-o", "$top/own.so", "$top/own.c");
+	skip "no compiler: $why", 3 if $failed ||
+	    ($ENV{TINE_SANITIZER} // "no") ne "no";
+	for my $mode (@modes) {
+		my $server = start(program => $tine, mode => $mode,
+		    args => ["--directory=$root", "$top/own.so"]);
+		found($server, "/api/?x", "own x\n", "$mode: its own");
+		found($server, "/a.txt", "hello\n", "and a file");
+		refused($server, "/a.txt", 501, "a method it has not",
+		    method => "POST");
+		$server->stop;
+	}
+}
+
+# The cases of HTTP that need no echo.  Some want a page of any path, or by any
+# method; that there is none is the right answer here.
+for my $mode (@modes) {
+	my $server = serve($mode, 2);
+	my ($status, $text) = run_command("python3", source("t/vectors/run"),
+	    "--no-echo", "--deadline", 3 * slow(), "127.0.0.1",
+	    $server->{port}, glob(source("t/vectors/given/*.toml")),
+	    glob(source("t/vectors/*.toml")));
+	my ($passed) = $text =~ /^(\d+) passed, \d+ failed/m;
+	my @failed = grep {
+		!/^\S+ .*\n +got (\d+, )*40[45]\b/ && !/^head-type-as-get /
+	} $text =~ /^FAIL (\S+ .*\n.*\n)/mg;
+
+	is_deeply(\@failed, [], "$mode: " . ($passed // 0) . " cases of HTTP");
+	cmp_ok($passed // 0, ">=", 700, "all of them");
+	$server->stop;
+}
+
 close($socket);
 done_testing;

@@ -100,6 +100,50 @@ START_TEST(output_keeps_its_order)
 }
 END_TEST
 
+static void
+count_release(void *lender)
+{
+	(*(int *)lender)++;
+}
+
+/* Each loan ends once: when it was sent, when it is dropped, on failure. */
+START_TEST(output_gives_back_what_is_lent)
+{
+	char memory[64], text[1024];
+	struct output output;
+	const int temporary = file_of("FILE");
+	int released[4] = { 0 };
+
+	open_output(&output, memory, sizeof(memory));
+	ck_assert_int_eq(output_append(&output, "a", 1), 0);
+	ck_assert_int_eq(output_lend(&output, "LENT", 4,
+	    (struct loan){ count_release, &released[0] }), 0);
+	ck_assert_int_eq(output_append(&output, "b", 1), 0);
+	ck_assert_int_eq(output_lend_file(&output, temporary, 1, 2,
+	    (struct loan){ count_release, &released[1] }), 0);
+	ck_assert_int_eq(output_lend(&output, "more", 4,
+	    (struct loan){ count_release, &released[2] }), 0);
+	ck_assert_int_eq(output_append(&output, "c", 1), 0);
+	ck_assert_int_eq(output_prepend(&output, "HEAD ", 5), 0);
+	/* It is not the output's memory. */
+	ck_assert_uint_eq(output.memory, 8);
+	ck_assert_int_eq(output_pending(&output), 18);
+	ck_assert_uint_eq(received(&output, text, sizeof(text)), 18);
+	ck_assert_mem_eq(text, "HEAD aLENTbILmorec", 18);
+	ck_assert_uint_eq(output.memory, 0);
+	ck_assert_int_eq(released[0] + released[1] + released[2], 3);
+	ck_assert_int_ne(fcntl(temporary, F_GETFD), -1);
+	/* It can be lent again, and dropped. */
+	ck_assert_int_eq(output_lend(&output, "LENT", 4,
+	    (struct loan){ count_release, &released[3] }), 0);
+	ck_assert_int_eq(released[3], 0);
+	output_reset(&output);
+	ck_assert_int_eq(released[3], 1);
+	ck_assert_int_eq(released[0], 1);
+	(void)close(temporary);
+}
+END_TEST
+
 START_TEST(output_goes_to_the_spool)
 {
 	char memory[64], text[1024], block[50];
@@ -347,6 +391,7 @@ server_suite(void)
 	TCase *tests = tcase_create("server");
 
 	tcase_add_test(tests, output_keeps_its_order);
+	tcase_add_test(tests, output_gives_back_what_is_lent);
 	tcase_add_test(tests, output_goes_to_the_spool);
 	tcase_add_test(tests, output_gathers_for_the_spool);
 	tcase_add_test(tests, spools_share_their_space);
