@@ -668,18 +668,20 @@ is_taking(const struct loop *loop)
 static bool
 take(struct loop *loop)
 {
-	struct handover *handover = &loop->handover;
+	/* A process that takes connections has one loop, and one leader. */
+	static char packet[HANDOVER_INLINE + 4096];
+	const struct handover *handover = &loop->handover;
 	struct arrival arrival = { .fd_count = 3 + PIECES };
 	ssize_t n;
 
 	if (handover->source.fd == -1 || !is_taking(loop))
 		return false;
-	n = descriptor_receive_now(handover->source.fd, handover->packet,
-	    sizeof(handover->packet), arrival.fds, &arrival.fd_count);
+	n = descriptor_receive_now(handover->source.fd, packet,
+	    sizeof(packet), arrival.fds, &arrival.fd_count);
 	if (n == -1)
 		return false;		/* another worker was quicker */
 	if (arrival.fd_count > 0 &&
-	    open_arrival(&arrival, handover->packet, (size_t)n))
+	    open_arrival(&arrival, packet, (size_t)n))
 		(void)settle_in(loop, &arrival);
 	close_arrival(&arrival);
 	return true;

@@ -81,7 +81,6 @@ struct handover {
 	int		 out;		/* where they go; -1 */
 	bool		 is_watched;
 	char		 state[256];	/* of the protocol, being packed */
-	char		 packet[HANDOVER_INLINE + 4096];
 };
 
 /* One of the threads of the process that may lead the loop. */
