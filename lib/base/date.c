@@ -46,6 +46,33 @@ put_clock(char *out, const struct tm *tm)
 	return put_two(out, tm->tm_sec);
 }
 
+/*
+ * gmtime_r(3) for the years 1970 to 9999.  The library's has a lock and reads
+ * the local time zone first, which each child of mode fork would do anew.
+ * Years begin in March here, so that the odd day of a leap year is the last.
+ */
+static void
+civil(struct tm *tm, time_t when)
+{
+	const int second = (int)(when % 86400);
+	const int past = (int)(when / 86400);	/* days since 1970 */
+	const int day = past + 719468;		/* since 1 March of year 0 */
+	const int era = day / 146097;		/* of 400 years */
+	const int of_era = day % 146097;
+	const int year = (of_era - of_era / 1460 + of_era / 36524 -
+	    of_era / 146096) / 365;
+	const int of_year = of_era - (year * 365 + year / 4 - year / 100);
+	const int month = (of_year * 5 + 2) / 153;
+
+	tm->tm_sec = second % 60;
+	tm->tm_min = second / 60 % 60;
+	tm->tm_hour = second / 3600;
+	tm->tm_wday = (past + 4) % 7;		/* the first was a Thursday */
+	tm->tm_mday = of_year - (month * 153 + 2) / 5 + 1;
+	tm->tm_mon = (month + 2) % 12;
+	tm->tm_year = era * 400 + year + (month >= 10) - 1900;
+}
+
 void
 date_http(char out[30], time_t when)
 {
@@ -56,8 +83,7 @@ date_http(char out[30], time_t when)
 		when = 0;
 	if (when > last)
 		when = last;
-	if (gmtime_r(&when, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
+	civil(&tm, when);
 	out = put_text(out, days[tm.tm_wday], 3);
 	out = put_text(out, ", ", 2);
 	out = put_two(out, tm.tm_mday);

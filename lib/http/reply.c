@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <bsd/stdio.h>
@@ -309,13 +308,19 @@ note_length(struct http *http, const char *value)
 	return 0;
 }
 
+static bool
+is_word(const char *text, const char *word)
+{
+	return text_equal_case(text, strlen(text), word, strlen(word));
+}
+
 static void
 note_connection(struct http *http, const char *value)
 {
 	http->reply.has_connection = true;
-	if (strcasecmp(value, "close") == 0)
+	if (is_word(value, "close"))
 		http->request.close_connection = true;
-	else if (strcasecmp(value, "keep-alive") == 0 && http->class->is_11)
+	else if (is_word(value, "keep-alive") && http->class->is_11)
 		http->request.close_connection = false;
 }
 
@@ -325,19 +330,19 @@ note_field(struct http *http, const char *name, const char *value)
 {
 	switch (strlen(name)) {
 	case 10:
-		if (strcasecmp(name, "Connection") == 0)
+		if (is_word(name, "Connection"))
 			note_connection(http, value);
 		break;
 	case 12:
-		if (strcasecmp(name, "Content-Type") == 0)
+		if (is_word(name, "Content-Type"))
 			http->reply.has_type = true;
 		break;
 	case 14:
-		if (strcasecmp(name, "Content-Length") == 0)
+		if (is_word(name, "Content-Length"))
 			return note_length(http, value);
 		break;
 	case 17:
-		if (strcasecmp(name, "Transfer-Encoding") == 0)
+		if (is_word(name, "Transfer-Encoding"))
 			return -1;
 		break;
 	}

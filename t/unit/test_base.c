@@ -45,6 +45,25 @@ START_TEST(http_date_is_written)
 }
 END_TEST
 
+/* Each day from 1970 to 2410, and then some. */
+START_TEST(http_date_is_that_of_the_library)
+{
+	char out[30], expected[30];
+
+	for (time_t day = 0; day < (time_t)2932896; day += day < 160000 ? 1 :
+	    997) {
+		const time_t when = day * 86400 + day * 7919 % 86400;
+		struct tm tm;
+
+		ck_assert_ptr_nonnull(gmtime_r(&when, &tm));
+		(void)strftime(expected, sizeof(expected),
+		    "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		date_http(out, when);
+		ck_assert_str_eq(out, expected);
+	}
+}
+END_TEST
+
 START_TEST(log_date_is_local)
 {
 	char out[21];
@@ -434,6 +453,7 @@ base_suite(void)
 #define LOOP(test, table) tcase_add_loop_test(tests, test, 0, \
 	(int)(sizeof(table) / sizeof((table)[0])))
 	tcase_add_test(tests, http_date_is_written);
+	tcase_add_test(tests, http_date_is_that_of_the_library);
 	tcase_add_test(tests, log_date_is_local);
 	LOOP(http_date_is_read, date_cases);
 	tcase_add_test(tests, short_year_is_near);
