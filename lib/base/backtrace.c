@@ -9,13 +9,13 @@
 
 #include <dlfcn.h>
 #include <elf.h>
-#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include "backtrace.h"
 
@@ -27,14 +27,44 @@ struct image {
 	size_t			 size;
 };
 
+struct frames {
+	int	 count, most;
+	void	*at[FRAMES];
+};
+
+static _Unwind_Reason_Code
+note_frame(struct _Unwind_Context *context, void *argument)
+{
+	struct frames *frames = argument;
+
+	if (frames->count == frames->most)
+		return _URC_END_OF_STACK;
+	frames->at[frames->count++] = (void *)_Unwind_GetIP(context);
+	return _URC_NO_REASON;
+}
+
+/*
+ * backtrace(3) would load the unwinder's library when it is first called, and
+ * what is mapped makes each fork(2) of mode fork slower: configure links the
+ * unwinder into this library, if it can.
+ */
+static __attribute__((noinline)) void
+gather(struct frames *frames, int most)
+{
+	frames->count = 0;
+	frames->most = most;
+	(void)_Unwind_Backtrace(note_frame, frames);
+}
+
 void
 backtrace_prepare(void)
 {
-	void *frames[2];
+	struct frames frames;
 	Dl_info where;
 
-	if (backtrace(frames, 2) > 0)
-		(void)dladdr(frames[0], &where);
+	gather(&frames, 2);
+	if (frames.count > 0)
+		(void)dladdr(frames.at[0], &where);
 }
 
 static void
@@ -151,9 +181,9 @@ write_frame(void (*say)(const char *, size_t), int number, void *frame)
 void
 backtrace_write(void (*say)(const char *, size_t))
 {
-	void *frames[FRAMES];
-	const int count = backtrace(frames, FRAMES);
+	struct frames frames;
 
-	for (int i = 1; i < count; i++)
-		write_frame(say, i, frames[i]);
+	gather(&frames, FRAMES);
+	for (int i = 2; i < frames.count; i++)
+		write_frame(say, i - 1, frames.at[i]);
 }
