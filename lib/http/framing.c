@@ -471,46 +471,44 @@ describe(const struct exchange *exchange)
 
 /* ------------------------------------------- a handler in another process */
 
-/* What is sent of a request: the head's fields that are there, and places. */
+/* What is sent of a request: places, then the head's fields that are there. */
 struct saved {
 	size_t		 body_end, request_end;
 	off_t		 body_length;
-	struct head	 head;
 };
 
 static size_t
 save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
 {
 	const struct http *http = http_of(exchange);
-	struct saved saved = {
+	const struct saved saved = {
 		.body_end = http->body_end,
 		.request_end = http->request_end,
 		.body_length = http->body_length
 	};
-	const size_t length = offsetof(struct saved, head) +
-	    offsetof(struct head, fields) +
+	const size_t head = offsetof(struct head, fields) +
 	    http->head.count * sizeof(struct head_field);
 
-	if (length > size)
+	if (sizeof(saved) + head > size)
 		return 0;
-	memcpy(&saved.head, &http->head, length -
-	    offsetof(struct saved, head));
-	memcpy(out, &saved, length);
+	memcpy(out, &saved, sizeof(saved));
+	memcpy((char *)out + sizeof(saved), &http->head, head);
 	*input_length = http->request_end;
-	return length;
+	return sizeof(saved) + head;
 }
 
 static int
 restore(struct exchange *exchange, const void *from, size_t length)
 {
 	struct http *http = http_of(exchange);
-	static struct saved saved;
+	struct saved saved;
 
-	if (length < offsetof(struct saved, head.fields) ||
-	    length > sizeof(saved))
+	if (length < sizeof(saved) + offsetof(struct head, fields) ||
+	    length > sizeof(saved) + sizeof(http->head))
 		return -1;
-	memcpy(&saved, from, length);
-	http->head = saved.head;
+	memcpy(&saved, from, sizeof(saved));
+	memcpy(&http->head, (const char *)from + sizeof(saved),
+	    length - sizeof(saved));
 	http->body_end = saved.body_end;
 	http->request_end = saved.request_end;
 	http->body_length = saved.body_length;

@@ -8,7 +8,7 @@
  * their worth.  A timer ends the process if one of them hangs; after a fault
  * in one of them the next is taken, or the next connection, a few times.
  *
- * backtrace(3) and dladdr(3) are not async-signal-safe by the letter; they
+ * The unwinder and dladdr(3) are not async-signal-safe by the letter; they
  * are called once at the start, so that they need not load anything here.
  */
 #include <sys/mman.h>
@@ -47,6 +47,7 @@ static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 static struct {
 	struct loop		*loop;		/* NULL: not prepared */
 	pid_t			 pid, master;
+	pid_t			 forker;	/* of a child, in mode fork */
 	bool			 is_child;
 	struct thread		*main_thread;
 	atomic_int		 is_taken;	/* a thread is in here */
@@ -78,6 +79,14 @@ bool
 crash_is_there(void)
 {
 	return atomic_load_explicit(&crash.is_there, memory_order_relaxed);
+}
+
+/* False in one that the handler has made. */
+static bool
+is_own_process(void)
+{
+	return crash.is_child ? getppid() == crash.forker
+	    : getpid() == crash.pid;
 }
 
 /* ------------------------------------------------------------- the stack */
@@ -541,8 +550,8 @@ static void
 crashed(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
-	if (getpid() != crash.pid) {
-		die(sig);		/* a child of the handler's own */
+	if (!is_own_process()) {
+		die(sig);
 		return;
 	}
 	if (is_taker || is_finisher) {
@@ -560,7 +569,7 @@ crashed(int sig, siginfo_t *info, void *context)
 static void
 leave(const char *how)
 {
-	if (crash.loop == NULL || getpid() != crash.pid)
+	if (crash.loop == NULL || !is_own_process())
 		return;
 	if (atomic_exchange(&crash.is_taken, 1) == 0) {
 		take_down(0, NULL, how);
@@ -576,7 +585,7 @@ static void
 left(void)
 {
 	/* Another thread that calls it too must not find this one gone. */
-	if (crash.loop != NULL && getpid() == crash.pid && !is_taker)
+	if (crash.loop != NULL && is_own_process() && !is_taker)
 		(void)atexit(left);
 	leave("exit(3)");
 }
@@ -593,7 +602,7 @@ thread_left(void *memory)
 {
 	(void)memory;
 	if (crash.loop == NULL || thread_self == NULL ||
-	    thread_self->exchange == NULL || getpid() != crash.pid)
+	    thread_self->exchange == NULL || !is_own_process())
 		return;
 	leave("pthread_exit(3)");
 	_exit(EX_SOFTWARE);
@@ -658,22 +667,20 @@ crash_open(struct loop *loop)
 	catch();
 }
 
+/* Its stack is no mapping of its own: each fork(2) would copy that. */
 void
 crash_open_forker(struct loop *loop)
 {
+	static char memory[STACK_SIZE];
+	const stack_t alternate = { .ss_sp = memory, .ss_size = STACK_SIZE };
+
 	backtrace_prepare();
 	watch_exits();
+	(void)sigaltstack(&alternate, NULL);
 	crash.loop = loop;
-	crash.pid = 0;
+	crash.forker = getpid();
 	crash.is_child = true;
-	crash_stack_open();
 	catch();
-}
-
-void
-crash_enter_child(void)
-{
-	crash.pid = getpid();
 }
 
 void

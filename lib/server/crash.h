@@ -20,10 +20,9 @@ void	crash_close(struct loop *loop);
 
 /*
  * Children of mode fork only say why.  All of it is prepared in the forker,
- * once, and inherited; a child says that it is one.
+ * once, and inherited.
  */
 void	crash_open_forker(struct loop *loop);
-void	crash_enter_child(void);
 
 /* A stack for the signal's handler: each thread that runs handlers. */
 void	crash_stack_open(void);

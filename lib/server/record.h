@@ -19,9 +19,19 @@
 #define RECORD_DATA	((size_t)60 * 1024)	/* bytes in a packet, at most */
 #define RECORD_STATE	((size_t)4096)		/* of a protocol's state */
 
-/* From a worker to its forker. */
+#define ORDER_GONE	64	/* children in an order, at most */
+
+/* A child that has closed its socket, or has lost it. */
+struct forker_gone {
+	pid_t		pid;
+	int32_t		is_asked;	/* its status is wanted: NEWS_DIED */
+};
+
+/* From a worker to its forker; only gone_count of the last are sent. */
 struct forker_order {
 	uint32_t	count;		/* children to fork */
+	uint32_t	gone_count;
+	struct forker_gone gone[ORDER_GONE];
 };
 
 /* From a forker to its worker. */
@@ -48,6 +58,8 @@ struct child_request {
 	uint64_t	ordinal;
 	uint32_t	slot;		/* of the scoreboard, or SLOT_NONE */
 	bool		is_last;	/* the connection has to end */
+	bool		is_calm;	/* no other request waits */
+	uint64_t	now;		/* ms, as in struct loop */
 };
 
 #define REQUEST_PACKET	(sizeof(struct child_request) + RECORD_STATE + \

@@ -11,9 +11,11 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +30,12 @@
 #include "server.h"
 
 #define DECAY	1000	/* ms after which fewer spares are wanted again */
+#define RETRY	((uint64_t)100)	/* ms after which to fork again */
+#define DEATHS	6		/* the pause doubles so many times at most */
 
 enum child_state {
 	CHILD_SPARE, CHILD_BUSY,
-	CHILD_ENDED		/* its socket is closed; its status is not here */
+	CHILD_FAILED		/* its socket is closed; its status is not here */
 };
 
 struct child {
@@ -43,7 +47,7 @@ struct child {
 	unsigned		 requests;
 	unsigned		 slot;		/* on the scoreboard */
 	struct connection	*conn;		/* while it is busy */
-	uint64_t		 progress;	/* ms */
+	uint64_t		 progress;	/* ms; of a spare: its birth */
 	bool			 is_failed;	/* ended without END */
 	bool			 is_late;	/* killed for its --timeout */
 	bool			 is_held;	/* not read: its reply is full */
@@ -59,46 +63,93 @@ TAILQ_HEAD(child_list, child);
 static struct {
 	struct source		 channel;	/* to the forker */
 	pid_t			 forker;
-	struct child_list	 spares, busy, ended;
+	struct child_list	 spares, busy, failed;
 	unsigned		 count;		/* children, spare or busy */
+	unsigned		 spare_count;
 	unsigned		 asked;		/* to be born */
 	unsigned		 target;	/* spares wanted */
 	uint64_t		 decay;		/* ms: when that may shrink */
 	bool			 is_failing;	/* fork(2) fails */
 	uint64_t		 retry;		/* ms: to ask again */
+	unsigned		 deaths;	/* of spares, one after another */
+	struct forker_gone	*gone;		/* max_children; not told yet */
+	unsigned		 gone_count;
 } crew;
 
 /* ------------------------------------------------------------- more children */
 
-static unsigned
-spares(void)
+static void
+add_spare(struct child *child)
 {
-	const struct child *child;
-	unsigned count = 0;
-
-	TAILQ_FOREACH(child, &crew.spares, entry)
-		count++;
-	return count;
+	child->state = CHILD_SPARE;
+	TAILQ_INSERT_TAIL(&crew.spares, child, entry);
+	crew.spare_count++;
 }
 
 static void
-refill(struct loop *loop)
+remove_spare(struct child *child)
+{
+	TAILQ_REMOVE(&crew.spares, child, entry);
+	crew.spare_count--;
+}
+
+/*
+ * How many children to fork now.  While more spares than usual are kept, so
+ * that there are many requests, they are asked for by the dozen.
+ */
+static unsigned
+wanted(const struct loop *loop)
 {
 	const unsigned most = loop->settings->max_children;
-	const unsigned there = spares() + crew.asked;
-	const unsigned room = most > crew.count + crew.asked
-	    ? most - crew.count - crew.asked : 0;
-	struct forker_order order;
+	const bool is_usual = crew.target <= loop->settings->spare_children;
+	unsigned count;
 
-	if (there >= crew.target || room == 0 ||
+	if (crew.spare_count >= crew.target || crew.count >= most ||
 	    loop_now(loop) < crew.retry)
+		return 0;
+	if (!is_usual && crew.spare_count > crew.target / 2)
+		return 0;
+	count = crew.target - crew.spare_count;
+	return count < most - crew.count ? count : most - crew.count;
+}
+
+static int
+send_order(unsigned count, unsigned gone_count)
+{
+	struct forker_order order = {
+		.count = count, .gone_count = gone_count
+	};
+	const size_t told = gone_count * sizeof(order.gone[0]);
+	const size_t size = offsetof(struct forker_order, gone) + told;
+
+	memcpy(order.gone, crew.gone + crew.gone_count - gone_count, told);
+	if (send(crew.channel.fd, &order, size,
+	    MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size)
+		return -1;
+	crew.gone_count -= gone_count;
+	crew.asked += count;
+	return 0;
+}
+
+/*
+ * Tells the forker how many children are wanted and which have ended.  It
+ * gets one order at a time: what happens while it forks goes into the next,
+ * so that it is woken the less, the more there is to do.
+ */
+static void
+refill(struct loop *loop)
+{
+	const unsigned count = wanted(loop);
+
+	if (crew.asked > 0)
 		return;
-	order.count = crew.target - there;
-	if (order.count > room)
-		order.count = room;
-	if (send(crew.channel.fd, &order, sizeof(order),
-	    MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(order))
-		crew.asked += order.count;
+	/* The last packet asks for children, so that all were told before. */
+	while (crew.gone_count > ORDER_GONE) {
+		if (send_order(0, ORDER_GONE) == -1)
+			return;
+	}
+	if (count > 0 || crew.gone_count > 0)
+		(void)send_order(count, crew.gone_count);
 }
 
 /* Requests wait: more are forked ahead for a while, as Apache does. */
@@ -162,6 +213,8 @@ send_request(struct loop *loop, const struct child *child,
 	request.slot = child->slot;
 	request.ordinal = atomic_fetch_add(&loop->ordinals, 1) + 1;
 	request.is_last = loop_is_ending(loop) || loop_is_single_shot(loop);
+	request.is_calm = TAILQ_EMPTY(&loop->lists[CONNECTION_PENDING]);
+	request.now = loop_now(loop);
 	packet[0] = (struct iovec){ &request, sizeof(request) };
 	packet[1] = (struct iovec){ state, request.state_length };
 	packet[2] = (struct iovec){ input, first };
@@ -192,7 +245,7 @@ note_busy(struct loop *loop, struct child *child, struct connection *conn)
 	}
 	atomic_fetch_add(&loop->line->busy, 1);
 	atomic_fetch_add(&loop->line->requests, 1);
-	TAILQ_REMOVE(&crew.spares, child, entry);
+	remove_spare(child);
 	TAILQ_INSERT_TAIL(&crew.busy, child, entry);
 }
 
@@ -222,17 +275,39 @@ note_free(struct loop *loop, struct child *child)
 	TAILQ_REMOVE(&crew.busy, child, entry);
 }
 
-/* The child gets no more requests; returns its socket, to be closed. */
+/*
+ * The forker is told by the next order, which takes all of them: so no more
+ * can gather than children there may be.
+ */
+static void
+note_gone(const struct loop *loop, pid_t pid, bool is_asked)
+{
+	assert(crew.gone_count < loop->settings->max_children);
+	crew.gone[crew.gone_count++] = (struct forker_gone){
+		.pid = pid, .is_asked = is_asked
+	};
+}
+
+/*
+ * The child gets no more requests, and unless its status is wanted nothing is
+ * kept of it; returns its socket, to be closed.
+ */
 static int
 detach(struct loop *loop, struct child *child)
 {
 	const int fd = child->source.fd;
 
 	loop_unwatch(loop, &child->source);
-	child->source.fd = -1;
-	child->state = CHILD_ENDED;
 	crew.count--;
-	TAILQ_INSERT_TAIL(&crew.ended, child, entry);
+	note_gone(loop, child->pid, child->is_failed);
+	if (child->is_failed) {
+		child->source.fd = -1;
+		child->state = CHILD_FAILED;
+		TAILQ_INSERT_TAIL(&crew.failed, child, entry);
+	} else {
+		descriptor_close(child->pidfd);
+		free(child);
+	}
 	return fd;
 }
 
@@ -241,6 +316,22 @@ static void
 let_go(struct loop *loop, struct child *child)
 {
 	descriptor_close(detach(loop, child));
+}
+
+/*
+ * A spare has ended by itself.  If its successors do as well, they are not
+ * forked as fast as they end.
+ */
+static void
+spare_died(struct loop *loop, struct child *child)
+{
+	remove_spare(child);
+	child->is_failed = true;
+	*child->client = '\0';
+	crew.retry = loop_now(loop) + (RETRY << crew.deaths);
+	if (crew.deaths < DEATHS)
+		crew.deaths++;
+	let_go(loop, child);
 }
 
 static bool
@@ -254,7 +345,8 @@ give(struct loop *loop, struct connection *conn)
 			return true;
 		/* It died as a spare: another one is tried. */
 		note_free(loop, child);
-		let_go(loop, child);
+		add_spare(child);
+		spare_died(loop, child);
 	}
 	return false;
 }
@@ -311,10 +403,11 @@ end_request(struct loop *loop, struct child *child, struct connection *conn)
 {
 	int fd = -1;
 
+	crew.deaths = 0;
 	note_free(loop, child);
 	if (child->requests < loop->settings->child_requests) {
-		child->state = CHILD_SPARE;
-		TAILQ_INSERT_TAIL(&crew.spares, child, entry);
+		child->progress = loop_now(loop);
+		add_spare(child);
 	} else {
 		fd = detach(loop, child);
 	}
@@ -538,9 +631,8 @@ child_ready(struct loop *loop, struct source *source, unsigned events)
 		if (got == -1 && child->state == CHILD_BUSY) {
 			child_failed(loop, child);
 			there = false;
-		} else if (got == -1) {		/* a spare died */
-			TAILQ_REMOVE(&crew.spares, child, entry);
-			let_go(loop, child);
+		} else if (got == -1) {
+			spare_died(loop, child);
 			there = false;
 		} else if (child->state == CHILD_BUSY) {
 			there = take_record(loop, child, &record, data, &fd);
@@ -564,12 +656,15 @@ static void
 born(struct loop *loop, const struct forker_news *news, const int *fds,
     size_t count)
 {
-	struct child *child = calloc(1, sizeof(*child));
+	const bool is_asked = crew.asked > 0;
+	struct child *child = is_asked && count > 0
+	    ? calloc(1, sizeof(*child)) : NULL;
 
-	crew.asked -= crew.asked > 0;
-	if (child == NULL || count == 0) {
-		free(child);
+	crew.asked -= is_asked;
+	if (child == NULL) {
 		close_all(fds, count);
+		if (is_asked)
+			note_gone(loop, news->pid, false);
 		return;
 	}
 	if (crew.is_failing)
@@ -580,14 +675,13 @@ born(struct loop *loop, const struct forker_news *news, const int *fds,
 	child->source.ready = child_ready;
 	child->pidfd = count > 1 ? fds[1] : -1;
 	child->pid = news->pid;
-	child->state = CHILD_SPARE;
+	child->progress = loop_now(loop);
 	crew.count++;
-	TAILQ_INSERT_TAIL(&crew.spares, child, entry);
 	if (loop_watch(loop, &child->source) == -1) {
-		TAILQ_REMOVE(&crew.spares, child, entry);
 		let_go(loop, child);
 		return;
 	}
+	add_spare(child);
 	resume(loop);
 }
 
@@ -602,47 +696,32 @@ log_child(struct loop *loop, const struct child *child, int status)
 	else
 		(void)snprintf(how, sizeof(how), "exit status %d",
 		    WEXITSTATUS(status));
-	server_log(loop->server, TINE_LOG_ERROR, "child %ld ended with %s%s "
-	    "while it served client %s, request \"%s\"", (long)child->pid,
-	    how, child->is_late ? ", killed for its --timeout," : "",
-	    child->client, child->request);
+	if (*child->client == '\0')
+		server_log(loop->server, TINE_LOG_ERROR, "child %ld ended "
+		    "with %s while it waited for a request",
+		    (long)child->pid, how);
+	else
+		server_log(loop->server, TINE_LOG_ERROR, "child %ld ended "
+		    "with %s%s while it served client %s, request \"%s\"",
+		    (long)child->pid, how, child->is_late
+		    ? ", killed for its --timeout," : "", child->client,
+		    child->request);
 }
 
-static struct child *
-find_child(struct child_list *list, pid_t pid)
-{
-	struct child *child;
-
-	TAILQ_FOREACH(child, list, entry) {
-		if (child->pid == pid)
-			return child;
-	}
-	return NULL;
-}
-
-/* The status may come before the end of the socket was read. */
+/* Told only of those that failed. */
 static void
 died(struct loop *loop, const struct forker_news *news)
 {
-	struct child *child = find_child(&crew.ended, news->pid);
+	struct child *child;
 
-	if (child == NULL && (child = find_child(&crew.busy, news->pid)) !=
-	    NULL) {
-		child_ready(loop, &child->source, POLLER_READ);
-		if (!thread_self->leads)
-			return;
-		child = find_child(&crew.ended, news->pid);
-	}
-	if (child == NULL && (child = find_child(&crew.spares, news->pid)) !=
-	    NULL) {
-		TAILQ_REMOVE(&crew.spares, child, entry);
-		let_go(loop, child);
+	TAILQ_FOREACH(child, &crew.failed, entry) {
+		if (child->pid == news->pid)
+			break;
 	}
 	if (child == NULL)
 		return;
-	if (child->is_failed)
-		log_child(loop, child, news->status);
-	TAILQ_REMOVE(&crew.ended, child, entry);
+	log_child(loop, child, news->status);
+	TAILQ_REMOVE(&crew.failed, child, entry);
 	descriptor_close(child->pidfd);
 	free(child);
 }
@@ -651,7 +730,7 @@ static void
 fork_failed(struct loop *loop, int error)
 {
 	crew.asked -= crew.asked > 0;
-	crew.retry = loop_now(loop) + 100;
+	crew.retry = loop_now(loop) + RETRY;
 	if (!crew.is_failing)
 		server_log(loop->server, TINE_LOG_ERROR, "cannot fork a "
 		    "child: %s; trying again", strerror(error));
@@ -671,7 +750,7 @@ forker_gone(struct loop *loop)
 static void
 hear(struct loop *loop, struct source *source, unsigned events)
 {
-	struct forker_news news;
+	struct forker_news news = { .pid = 0 };
 	size_t count = 2;
 	int fds[2];
 	ssize_t n;
@@ -684,6 +763,8 @@ hear(struct loop *loop, struct source *source, unsigned events)
 		return;		/* it is still there */
 	if (n == -1 && errno == EMSGSIZE) {
 		/* No room for its descriptors: it ends, another is asked for. */
+		if (crew.asked > 0)
+			note_gone(loop, news.pid, false);
 		fork_failed(loop, EMFILE);
 		return;
 	}
@@ -711,6 +792,21 @@ hear(struct loop *loop, struct source *source, unsigned events)
 
 /* ------------------------------------------------------------------- deadlines */
 
+/* Those that have closed their socket and go on without it. */
+static void
+end_failed(const struct loop *loop)
+{
+	struct child *child;
+
+	TAILQ_FOREACH(child, &crew.failed, entry) {
+		if (child->is_late || loop_now(loop) - child->progress <
+		    loop->settings->timeout)
+			continue;
+		child->is_late = true;
+		signal_child(child, SIGKILL);
+	}
+}
+
 /* Ends children that neither return nor move a byte; needs a master. */
 static void
 end_late(struct loop *loop)
@@ -720,6 +816,7 @@ end_late(struct loop *loop)
 
 	if (timeout == 0 || loop->settings->workers == 0)
 		return;
+	end_failed(loop);
 	for (child = TAILQ_FIRST(&crew.busy); child != NULL; child = next) {
 		next = TAILQ_NEXT(child, entry);
 		if (loop_now(loop) - child->progress < timeout)
@@ -740,23 +837,32 @@ tick(struct loop *loop)
 	if (!thread_self->leads)
 		return;
 	want_fewer(loop);
-	if (atomic_load(&loop->pending) > 0 || crew.is_failing)
-		resume(loop);
+	resume(loop);
 }
 
 /* ------------------------------------------------------------ opening, closing */
+
+static int
+open_crew(const struct settings *settings)
+{
+	memset(&crew, 0, sizeof(crew));
+	TAILQ_INIT(&crew.spares);
+	TAILQ_INIT(&crew.busy);
+	TAILQ_INIT(&crew.failed);
+	crew.channel.ready = hear;
+	crew.channel.fd = -1;
+	crew.target = settings->spare_children;
+	crew.gone = calloc(settings->max_children, sizeof(*crew.gone));
+	return crew.gone == NULL ? -1 : 0;
+}
 
 /* Called first, while the process has one thread and no client. */
 static int
 open_forker(struct loop *loop)
 {
-	memset(&crew, 0, sizeof(crew));
-	TAILQ_INIT(&crew.spares);
-	TAILQ_INIT(&crew.busy);
-	TAILQ_INIT(&crew.ended);
-	crew.target = loop->settings->spare_children;
-	crew.channel.ready = hear;
-	crew.channel.fd = -1;
+	if (open_crew(loop->settings) == -1)
+		return failure("no memory for %u children",
+		    loop->settings->max_children);
 	crew.forker = forker_start(loop, &crew.channel.fd);
 	return crew.forker == -1 ? -1 : 0;
 }
@@ -805,7 +911,9 @@ close_forker(struct loop *loop)
 	(void)loop;
 	free_list(&crew.spares);
 	free_list(&crew.busy);
-	free_list(&crew.ended);
+	free_list(&crew.failed);
+	free(crew.gone);
+	crew.gone = NULL;
 	descriptor_close(crew.channel.fd);
 	crew.channel.fd = -1;
 	if (crew.forker > 0) {

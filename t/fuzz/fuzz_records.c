@@ -54,7 +54,7 @@ make_child(int fd, struct connection *conn)
 	child->pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	child->pid = INT32_MAX;		/* nobody's */
 	crew.count++;
-	TAILQ_INSERT_TAIL(&crew.spares, child, entry);
+	add_spare(child);
 	if (loop_watch(serving, &child->source) == -1)
 		abort();
 	note_busy(serving, child, conn);
@@ -64,11 +64,8 @@ make_child(int fd, struct connection *conn)
 static void
 begin_crew(int channel)
 {
-	memset(&crew, 0, sizeof(crew));
-	TAILQ_INIT(&crew.spares);
-	TAILQ_INIT(&crew.busy);
-	TAILQ_INIT(&crew.ended);
-	crew.channel.ready = hear;
+	if (open_crew(serving->settings) == -1)
+		abort();
 	crew.channel.fd = channel;
 	if (loop_watch(serving, &crew.channel) == -1)
 		abort();

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A child of mode fork: the process that runs one handler, or a few, and
+ * gives their replies to the worker.
+ */
+#ifndef SERVER_CHILD_H
+#define SERVER_CHILD_H
+
+#include <sys/types.h>
+
+#include <stdnoreturn.h>
+
+struct loop;
+
+/*
+ * Called once in the forker: what is the same in all children is done here,
+ * since each page that a child writes is copied for it.  Nothing may be
+ * logged by the forker afterwards.
+ */
+void	child_prepare(struct loop *loop);
+
+/* The child's life; socket is its end of the pair with the worker. */
+noreturn void child_main(int socket, pid_t forker);
+
+#endif
