@@ -6,13 +6,17 @@
  *	fork	its first number is the errno that fork(2) fails with
  *	clock	seconds to be added to the time of day
  *	accepts	is appended to: a byte for each accept4(2) that found nothing
+ *	landlock	the version that there is, or -1: none
+ *	seccomp	-1: there is none
  */
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -22,6 +26,7 @@ pid_t	fork(void);
 int	accept4(int fd, struct sockaddr *address, socklen_t *length,
 	    int flags);
 int	clock_gettime(clockid_t clock, struct timespec *now);
+long	syscall(long number, ...);
 time_t	time(time_t *now);
 
 /* A file's first number; 0 if there is none. */
@@ -110,4 +115,37 @@ time(time_t *now)
 	if (now != NULL)
 		*now = there.tv_sec;
 	return there.tv_sec;
+}
+
+/* What is asked once, at the start; all other calls go by in peace. */
+static long
+told_of(long number)
+{
+	if (number == SYS_landlock_create_ruleset)
+		return told("landlock");
+	return number == SYS_seccomp ? told("seccomp") : 0;
+}
+
+long
+syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	const long version = told_of(number);
+	long word[6];
+	va_list ap;
+
+	if (real == NULL)
+		real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		word[i] = va_arg(ap, long);
+	va_end(ap);
+	if (version == -1) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (version > 0 && word[0] == 0)
+		return version;		/* which one is asked */
+	return real(number, word[0], word[1], word[2], word[3], word[4],
+	    word[5]);
 }

@@ -257,6 +257,51 @@ SKIP: {
 	$server->stop;
 }
 
+# What the kernel has not is said once, and the rest is done.
+SKIP: {
+	skip "LD_PRELOAD and sanitizers do not go together", 1
+	    if ($ENV{TINE_SANITIZER} // "no") ne "no";
+	my $lack = tempdir(CLEANUP => 1);
+	my $old = qr/Landlock of this kernel is version \d, without rules for/;
+	my @cases = (
+	    [landlock => -1, qr/has no Landlock .*files .* not restricted/],
+	    [landlock => 1, qr/$old truncating files, TCP, devices, signals/],
+	    [landlock => 2, qr/$old truncating files, TCP, devices, signals/],
+	    [landlock => 3, qr/$old TCP, devices, signals/],
+	    [landlock => 4, qr/$old devices, signals/],
+	    [landlock => 5, qr/$old signals/], [landlock => 6, undef],
+	    [seccomp => -1, qr/no filters of seccomp.*not restricted/]);
+
+	for my $case (@cases) {
+		my ($what, $version, $line) = @$case;
+		next if $what eq "landlock" && $version > 0 && !$is_whole;
+		open(my $out, ">", "$lack/$what") or die;
+		print $out $version;
+		close($out);
+		for my $mode (@modes) {
+			my $server = start_sandboxed(workers => 2,
+			    mode => $mode, env => { PRELOAD => $lack,
+			    LD_PRELOAD => build("t/preload.so") });
+			my $got = try($server);
+			my $name = "$mode, $what $version";
+
+			is(scalar(() = $server->err =~ /--sandbox/g),
+			    defined $line ? 1 : 0, "$name: said once");
+			like($server->err, $line, "what is lacking")
+			    if defined $line;
+			refused($got, "capabilities");
+			refused($got, @by_landlock)
+			    if $what ne "landlock" || $version > 0;
+			refused($got, @by_seccomp)
+			    if $what ne "seccomp" && $has_seccomp;
+			like(upload($server, "")->{body}, qr/length=300000/,
+			    "it serves");
+			$server->stop;
+		}
+		unlink("$lack/$what");
+	}
+}
+
 # The options.
 for my $case (["--sandbox=maybe", 64, qr/--sandbox=maybe: .*on nor off/],
     ["--sandbox-read=", 64, qr/--sandbox-read=: .*no path/],
