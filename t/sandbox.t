@@ -243,6 +243,35 @@ SKIP: {
 	$server->stop;
 }
 
+# A directory is served locked in, if nobody says otherwise.
+for my $mode (@modes) {
+	my $served = tempdir(CLEANUP => 1);
+
+	open(my $out, ">", "$served/page.html");
+	print $out "a page";
+	close($out);
+	symlink("/etc/passwd", "$served/link");
+	for my $case ([[], 1, 404], [["--no-sandbox"], 0, 404],
+	    [["--follow-symlinks=on"], 1, 200],
+	    [["--follow-symlinks=on", "--sandbox-read=$place"], 1,
+	    $has_landlock ? 404 : 200]) {
+		my ($args, $is_in, $link) = @$case;
+		my $server = start_sandboxed(mode => $mode, args => $args,
+		    module => $served);
+		my ($worker) = $server->workers_of;
+
+		is($server->ask("/page.html")->{body}, "a page",
+		    "$mode, a directory, @$args");
+		like($server->ask("/")->{body}, qr/page\.html/, "its listing");
+		is(field_of($worker, "NoNewPrivs") .
+		    field_of($worker, "CapEff") =~ s/^0+$/none/r,
+		    $is_in ? "1none" : "1" . field_of($$, "CapEff") =~
+		    s/^0+$/none/r, $is_in ? "locked in" : "not locked in");
+		is($server->ask("/link")->{status}, $link, "a link outside");
+		$server->stop;
+	}
+}
+
 # Somebody else was there first.
 {
 	my $taken = tempdir(CLEANUP => 1);

@@ -21,6 +21,7 @@
 #include "../base/public.h"
 #include "../files/files.h"
 #include "../http/http_server.h"
+#include "../prefork/sandbox.h"
 #include "main.h"
 #include "options.h"
 #include "paths.h"
@@ -150,6 +151,9 @@ static int
 prepare_directory(struct tine_server *server, const char *path)
 {
 	server->directory = path;
+	/* Its handler is ours, and needs no more than serving does. */
+	server->is_confined = true;
+	server->confine = sandbox_enter;
 	if (paths_absolute(server, &server->directory) == -1)
 		return EX_OSERR;
 	if (http_server_set(server, &files_handler, sizeof(files_handler)) ==

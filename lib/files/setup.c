@@ -140,6 +140,7 @@ open_files(struct tine_server *server)
 	if (files->most > MOST_IN_MEMORY)
 		files->most = MOST_IN_MEMORY;
 	files->is_open = true;
+	server->served = files->below.root;
 	return EX_OK;
 }
 

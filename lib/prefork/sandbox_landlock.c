@@ -195,16 +195,32 @@ allow_common(const struct fence *fence, const struct confinement *confinement)
 		(void)allow(fence, for_names[i], MAY_READ);
 }
 
+/*
+ * Links that may lead out of the directory lead anywhere, unless it is said
+ * where to.
+ */
+static int
+allow_served(const struct fence *fence, const struct tine_server *server)
+{
+	const struct settings *settings = &server->settings;
+	int result;
+
+	if (server->served == -1)
+		return 0;
+	result = add_rule(fence, server->served, MAY_READ);
+	if (result == 0 && settings->follow_symlinks &&
+	    settings->sandbox_path_count == 0)
+		result = allow(fence, "/", MAY_READ);
+	return result == 0 ? 0 : failure("--sandbox: the directory that is "
+	    "served: %s", strerror(errno));
+}
+
 /* What was asked for has to be there: a wrong name is found at the start. */
 static int
 allow_named(const struct fence *fence, const struct tine_server *server)
 {
 	const struct settings *settings = &server->settings;
 
-	if (server->confined_read != NULL &&
-	    allow(fence, server->confined_read, MAY_READ) == -1)
-		return failure("--sandbox: %s: %s", server->confined_read,
-		    strerror(errno));
 	for (unsigned i = 0; i < settings->sandbox_path_count; i++) {
 		const struct sandbox_path *named = &settings->sandbox_paths[i];
 
@@ -243,7 +259,9 @@ landlock_enter(const struct confinement *confinement)
 	if (fence.fd == -1)
 		return failure("--sandbox: Landlock: %s", strerror(errno));
 	allow_common(&fence, confinement);
-	result = allow_named(&fence, confinement->server);
+	result = allow_served(&fence, confinement->server);
+	if (result == 0)
+		result = allow_named(&fence, confinement->server);
 	if (result == 0)
 		result = restrict_self(&fence, confinement->landlock);
 	descriptor_close(fence.fd);

@@ -41,6 +41,7 @@ server_new(const struct protocol *protocol, void (*free_handler)(void *))
 	server->protocol = protocol;
 	server->free_handler = free_handler;
 	server->control = server->module_fd = server->pidfile_fd = -1;
+	server->served = -1;
 	server->config_fd = server->board_fd = -1;
 	server->handover[0] = server->handover[1] = -1;
 	server->log_fds[0] = server->log_fds[1] = STDERR_FILENO;

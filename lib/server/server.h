@@ -88,7 +88,7 @@ struct tine_server {
 	int			(*confine)(struct tine_server *,
 				    enum confined);
 	bool			 is_confined;	/* if no option says more */
-	const char		*confined_read;	/* what it serves, or NULL */
+	int			 served;	/* the directory that is; -1 */
 	/* Called in each turn of a worker's loop, beside the hook. */
 	void			(*turned)(struct tine_server *);
 	int			 control;	/* to the master; -1: none */
