@@ -20,6 +20,12 @@
 #define GATHER	((size_t)64 * 1024)	/* of each write to the spool */
 #define VECTOR	8
 
+/*
+ * Bytes of memory in one call: what is copied, and then read by a client on
+ * this machine, stays in the processor's cache (100 KiB: 24 us, not 33).
+ */
+#define AT_ONCE	((size_t)64 * 1024)
+
 void
 output_init(struct output *output, char *memory, size_t size, size_t headroom)
 {
@@ -433,32 +439,43 @@ consume(struct output *output, size_t n)
 	}
 }
 
+/* The pieces of memory at the front, as far as one call takes them. */
+static size_t
+gather_memory(const struct output *output, struct iovec vector[VECTOR],
+    int *flags)
+{
+	const struct segment *segment = STAILQ_FIRST(&output->segments);
+	size_t count = 0, room = AT_ONCE;
+
+	while (segment != NULL && segment->data != NULL && count < VECTOR &&
+	    room > 0) {
+		size_t length = segment->end - segment->start;
+
+		if (length > room)
+			length = room;
+		vector[count].iov_base = segment->data + segment->start;
+		vector[count].iov_len = length;
+		count++;
+		room -= length;
+		segment = STAILQ_NEXT(segment, entry);
+	}
+	*flags = MSG_NOSIGNAL | (segment != NULL && room > 0 ? MSG_MORE : 0);
+	return count;
+}
+
 static enum sent
 send_memory(struct output *output, int socket)
 {
-	struct segment *segment = STAILQ_FIRST(&output->segments);
-	const struct segment *next = STAILQ_NEXT(segment, entry);
 	struct iovec vector[VECTOR];
 	struct msghdr message = { .msg_iov = vector };
+	int flags;
 	ssize_t n;
 
-	if (next == NULL) {
-		n = send(socket, segment->data + segment->start,
-		    segment->end - segment->start, MSG_NOSIGNAL);
-	} else {
-		size_t count = 0;
-
-		while (segment != NULL && segment->data != NULL &&
-		    count < VECTOR) {
-			vector[count].iov_base = segment->data + segment->start;
-			vector[count].iov_len = segment->end - segment->start;
-			count++;
-			segment = STAILQ_NEXT(segment, entry);
-		}
-		message.msg_iovlen = count;
-		n = sendmsg(socket, &message,
-		    MSG_NOSIGNAL | (segment != NULL ? MSG_MORE : 0));
-	}
+	message.msg_iovlen = gather_memory(output, vector, &flags);
+	if (message.msg_iovlen == 1)
+		n = send(socket, vector[0].iov_base, vector[0].iov_len, flags);
+	else
+		n = sendmsg(socket, &message, flags);
 	if (n == -1) {
 		if (errno == EINTR)
 			return SENT_ALL;	/* so far: the caller goes on */
