@@ -39,26 +39,60 @@ fails(66, qr/missing: No such file/, "--directory=$dir/missing");
 fails(66, qr/missing: No such file/, "--directory=$dir/missing", $module);
 fails(66, qr/neither a directory nor/, "/dev/null");
 
-# Every option there is, with a value that none can have.
-my ($shown, $help) = run_command($tine, "--help");
-my %values = (N => ["x", "", "1x", "-5", "0x10", "99999999999999999999"],
-    TIME => ["x", "", "1d", "-1", "1e3"], SIZE => ["x", "", "1X", "-1", "K"],
-    MODE => ["x", ""], TYPE => ["x", "", "x/", "a/b\tc"], NAME => ["x", ""], ADDRESS => ["", "x:y"]);
-my $options = 0;
-while ($help =~ /^  --([\w-]+)(?:=(\w+))?/mg) {
-	my ($name, $kind) = ($1, $2);
+subtest "85. Every option and tine.conf line; --test" => sub {
+	my ($shown, $help) = run_command($tine, "--help");
+	my %values = (N => ["x", "", "1x", "-5", "0x10",
+	    "99999999999999999999"], TIME => ["x", "", "1d", "-1", "1e3"],
+	    SIZE => ["x", "", "1X", "-1", "K"], MODE => ["x", ""],
+	    NAME => ["x", ""], TYPE => ["x", "", "x/", "a/b\tc"],
+	    ADDRESS => ["", "x:y"], FILE => [""],
+	    DIR => [""], PATH => [""], USER => [""], GROUP => [""], on => ["x", ""],
+	    A => ["x", "", "2", "8-2", "2-", "-"]);
+	my $options = 0;
 
-	$options++;
-	for my $value ($kind ? @{$values{$kind} // []} : ("x")) {
-		my ($got, $text) = run_command("timeout", 30, $tine,
-		    "--$name=$value", $module);
-		is($got, 64, "--$name=$value");
-		like($text, $kind ? qr/^tine: --\Q$name=$value\E: \S[^\n]+\n\z/
-		    : qr/^tine: [^\n]+\n\z/,
-		    "one sentence with name, value and reason");
+	while ($help =~ /^  --([\w-]+)(?:=(\w+))?/mg) {
+		my ($name, $kind) = ($1, $2);
+		my $of_command = $name =~ /^(config|test|help|version)$/;
+
+		$options++;
+		ok($values{$kind // "N"}, "--$name: a kind that is known");
+		for my $value ($kind ? @{$values{$kind} // []} : ("x")) {
+			my ($status, $text) = run_command("timeout", 30,
+			    $tine, "--$name=$value", $module);
+			is($status, 64, "--$name=$value");
+			like($text, $kind
+			    ? qr/^tine: --\Q$name=$value\E: \S[^\n]+\n\z/
+			    : qr/^tine: [^\n]+\n\z/,
+			    "one sentence with name, value and reason");
+
+			spew("$dir/conf", "# a comment\n$name = $value\n");
+			($status, $text) = run_command("timeout", 30, $tine,
+			    "--config=$dir/conf", $module);
+			is($status, 78, "the same in a file");
+			like($text, $kind && !$of_command
+			    ? qr/^tine: \S+\/conf:2: --\Q$name=$value\E: \S[^\n]+\n\z/
+			    : qr/^tine: \S+\/conf:2: .*\Q$name\E[^\n]+\n\z/,
+			    "with its line");
+		}
 	}
-}
-cmp_ok($options, ">=", 30, "--help shows $options options");
+	cmp_ok($options, ">=", 30, "--help shows $options options");
+	spew("$dir/conf", "\nnonsense 1\n");
+	my ($status, $text) = run_command($tine, "--config=$dir/conf",
+	    $module);
+	is($status, 78, "an option that is not there");
+	like($text, qr/conf:2: there is no option --nonsense/, "named");
+
+	my $taken = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
+	    Listen => 1);
+	($status, $text) = run_command($tine, "--test",
+	    "--bind=127.0.0.1:" . $taken->sockport,
+	    "--bind=unix:$dir/test.sock", "--pidfile=$dir/test.pid",
+	    "--log=$dir/test.log", "--error-log=$dir/test.err", $module);
+	is($status, 0, "--test: the port is taken, and yet all is well");
+	like($text, qr/are good/, "says so");
+	is(join(" ", glob("$dir/test.*")), "",
+	    "no socket, pidfile or log was made");
+};
 
 my $taken = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1);
 my $port = $taken->sockport;

@@ -35,7 +35,7 @@ write_file(const char *path, const char *command)
 {
 	char text[512];
 
-	(void)snprintf(text, sizeof(text), "%s >%s.new && mv %s.new %s",
+	(void)snprintf(text, sizeof(text), "{ %s; } >%s.new && mv %s.new %s",
 	    command, path, path, path);
 	(void)!system(text);
 }
@@ -76,6 +76,8 @@ begin(struct tine_server *server)
 		leave_helper(value);
 	if (strncmp(what, "environment=", 12) == 0)
 		write_file(number + 1, "env; grep ^Sig /proc/self/status");
+	if (strncmp(what, "unless=", 7) == 0 && access(number + 1, F_OK) == 0)
+		return -1;
 	if (strcmp(what, "fail") == 0) {
 		(void)fprintf(stderr, "there is no database\n");
 		return -1;
@@ -144,7 +146,7 @@ static void
 command(struct tine_request *req)
 {
 	const char *text = strcmp(req->query, "left") == 0
-	    ? "sleep 100 & echo $! >&2"
+	    ? "sleep 100 >/dev/null 2>&1 & echo $!"
 	    : "grep ^Sig /proc/self/status; exit 3";
 	FILE *out = popen(text, "r");
 	char line[256];

@@ -3,12 +3,14 @@
  * See alone.h.
  */
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/descriptor.h"
@@ -24,11 +26,12 @@ static struct {
 	struct source		 source;	/* told by the signal handlers */
 	struct tine_server	*server;
 	void			(*ready)(struct tine_server *);
+	struct source		 timer;		/* of the watchdog */
 	struct notify		 notify;
 	pid_t			 pid;
 	volatile sig_atomic_t	 is_serving;
 	volatile sig_atomic_t	 interrupts;
-	volatile sig_atomic_t	 hang_ups, reopens;
+	volatile sig_atomic_t	 stops, hang_ups, reopens;
 } alone;
 
 /* ----------------------------------------------------------------- signals */
@@ -63,6 +66,14 @@ is_ours(int sig)
 }
 
 static void
+wake(void)
+{
+	const uint64_t one = 1;
+
+	(void)!write(alone.source.fd, &one, sizeof(one));
+}
+
+static void
 stop(int sig)
 {
 	const int saved = errno;
@@ -76,13 +87,14 @@ stop(int sig)
 	if (sig == SIGINT)
 		(void)alarm(1);
 	server_end(alone.server, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
+	alone.stops = 1;
+	wake();
 	errno = saved;
 }
 
 static void
 note(int sig)
 {
-	const uint64_t one = 1;
 	const int saved = errno;
 
 	if (!is_ours(sig))
@@ -91,7 +103,7 @@ note(int sig)
 		alone.hang_ups = 1;
 	else
 		alone.reopens = 1;
-	(void)!write(alone.source.fd, &one, sizeof(one));
+	wake();
 	errno = saved;
 }
 
@@ -139,27 +151,75 @@ reopen_logs(struct tine_server *server)
 	}
 }
 
+static void
+hang_up(struct tine_server *server)
+{
+	alone.hang_ups = 0;
+	if (descriptor_has_hung_up(STDIN_FILENO)) {
+		server_end(server, LOOP_DRAINS);
+		return;
+	}
+	server_log(server, TINE_LOG_WARNING, "SIGHUP: without a master "
+	    "(--workers=0) there is no reload; only the logs are opened "
+	    "anew");
+	alone.reopens = 1;
+}
+
 /* What the signal handlers noted, in the loop's own time. */
 static void
 obey(struct loop *loop, struct source *source, unsigned events)
 {
 	struct tine_server *server = alone.server;
-	const bool hung_up = alone.hang_ups != 0;
 	uint64_t count;
 
 	(void)loop;
 	(void)events;
 	(void)!read(source->fd, &count, sizeof(count));
-	if (hung_up && descriptor_has_hung_up(STDIN_FILENO)) {
-		server_end(server, LOOP_DRAINS);
-		return;
+	if (alone.hang_ups != 0)
+		hang_up(server);
+	if (alone.reopens != 0) {
+		alone.reopens = 0;
+		reopen_logs(server);
 	}
-	if (hung_up)
-		server_log(server, TINE_LOG_WARNING, "SIGHUP: without a "
-		    "master (--workers=0) there is no reload; only the logs "
-		    "are opened anew");
-	alone.hang_ups = alone.reopens = 0;
-	reopen_logs(server);
+	if (alone.stops != 0) {
+		alone.stops = 0;
+		notify_send(&alone.notify, "STOPPING=1\nSTATUS=stopping");
+	}
+}
+
+static void
+give_sign(struct loop *loop, struct source *source, unsigned events)
+{
+	uint64_t count;
+
+	(void)loop;
+	(void)events;
+	(void)!read(source->fd, &count, sizeof(count));
+	notify_send(&alone.notify, "WATCHDOG=1");
+}
+
+/* Half the interval that the service manager asks for, in the loop's turns. */
+static int
+watch_time(struct loop *loop)
+{
+	const uint64_t ms = alone.notify.interval;
+	const struct timespec every = {
+		(time_t)(ms / 1000), (long)(ms % 1000 * 1000000)
+	};
+	const struct itimerspec timer = { every, every };
+
+	if (ms == 0)
+		return 0;
+	alone.timer.ready = give_sign;
+	alone.timer.fd = timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC | TFD_NONBLOCK);
+	if (alone.timer.fd == -1 ||
+	    timerfd_settime(alone.timer.fd, 0, &timer, NULL) == -1 ||
+	    loop_watch(loop, &alone.timer) == -1)
+		return failure("no timer for the watchdog: %s",
+		    strerror(errno));
+	notify_send(&alone.notify, "WATCHDOG=1");
+	return 0;
 }
 
 static int
@@ -169,6 +229,8 @@ begin(struct loop *loop, void *argument)
 	if (loop_watch(loop, &alone.source) == -1)
 		return failure("cannot watch for signals: %s",
 		    strerror(errno));
+	if (watch_time(loop) == -1)
+		return -1;
 	alone.is_serving = 1;
 	notify_send(&alone.notify, "READY=1\nSTATUS=serving\nMAINPID=%ld",
 	    (long)getpid());
@@ -199,7 +261,6 @@ serve(struct tine_server *server)
 	if (server_work(server, 0, begin, NULL) == -1)
 		return EX_SOFTWARE;
 	alone.is_serving = 0;
-	notify_send(&alone.notify, "STOPPING=1\nSTATUS=stopping");
 	if (alone.interrupts > 0)
 		(void)fputs(farewell, stdout);
 	return EX_OK;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/public.h"
+#include "../base/system_log.h"
 #include "../files/files.h"
 #include "../prefork/master.h"
 #include "../prefork/privileges.h"
@@ -46,8 +48,13 @@ open_log(const char *path)
 
 	if (strcmp(path, "-") == 0)
 		return STDERR_FILENO;
-	if (strcmp(path, "none") == 0 || strcmp(path, "syslog") == 0)
+	if (strcmp(path, "none") == 0)
 		return -1;
+	if (strcmp(path, "syslog") == 0) {
+		/* Now: workers may have another root when they need it. */
+		system_log_open(getprogname());
+		return JOURNAL_SYSLOG;
+	}
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    0644);
 	if (fd == -1)
@@ -369,6 +376,23 @@ enter_directory(const struct tine_server *server)
 	return EX_NOINPUT;
 }
 
+/* What the system cuts off is said; what cannot be read is not. */
+static void
+check_backlog(struct tine_server *server)
+{
+	FILE *in = fopen("/proc/sys/net/core/somaxconn", "re");
+	unsigned most = UINT_MAX;
+
+	if (in != NULL && fscanf(in, "%u", &most) != 1)
+		most = UINT_MAX;
+	if (in != NULL)
+		(void)fclose(in);
+	if (server->settings.backlog > most)
+		server_log(server, TINE_LOG_WARNING, "--backlog=%u: the "
+		    "system allows %u (see net.core.somaxconn)",
+		    server->settings.backlog, most);
+}
+
 static int
 open_all(struct tine_server *server)
 {
@@ -380,6 +404,8 @@ open_all(struct tine_server *server)
 		status = EX_CANTCREAT;
 	if (status == EX_OK)
 		status = bind_all(server);
+	if (status == EX_OK)
+		check_backlog(server);
 	if (status == EX_OK)
 		status = enter_directory(server);
 	return status;

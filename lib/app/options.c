@@ -139,9 +139,9 @@ static const struct option_row rows[] = {
 	{ "poller", "NAME", KIND_POLLER, AT(use_poll), 0, 0,
 	    "epoll or poll (epoll)" },
 	{ "log", "FILE", KIND_TEXT, AT(log), 0, 0,
-	    "request log; - is standard error, none is none (-)" },
+	    "request log; - is standard error, syslog, none (-)" },
 	{ "error-log", "FILE", KIND_TEXT, AT(error_log), 0, 0,
-	    "error log (-)" },
+	    "error log, likewise (-)" },
 	{ "pidfile", "FILE", KIND_TEXT, AT(pidfile), 0, 0,
 	    "write the master's process id to FILE (none)" },
 	{ "user", "USER", KIND_TEXT, AT(user), 0, 0,
@@ -270,7 +270,9 @@ set_range(const struct option_row *row, const char *value, unsigned place[2])
 	low[dash - value] = '\0';
 	if (set_number(row, low, &place[0]) == -1 ||
 	    set_number(row, dash + 1, &place[1]) == -1)
-		return -1;
+		return failure_errno(EINVAL, "--%s=%s: the value is no range "
+		    "of numbers from %lld to %lld", row->name, value,
+		    row->low, row->high);
 	if (place[1] < place[0])
 		return refuse(row, value, "ends before it begins");
 	return 0;
@@ -438,7 +440,8 @@ set(struct tine_server *server, const struct option_row *row,
 	case KIND_WORKERS:
 		return set_workers(row, value, place);
 	case KIND_TEXT:
-		return set_text(server, value, place);
+		return *value == '\0' ? refuse(row, value, "names nothing")
+		    : set_text(server, value, place);
 	case KIND_POLLER:
 		return set_poller(row, value, place);
 	case KIND_RANGE:

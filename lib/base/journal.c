@@ -11,9 +11,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "journal.h"
+#include "system_log.h"
 
 #define PATIENCE	10	/* ms that a pipe's reader may take */
 
@@ -51,6 +53,24 @@ can_write(int fd)
 	return poll(&wait, 1, PATIENCE) == 1;
 }
 
+/* Each line is a message; its time and process are syslog's own business. */
+static size_t
+write_syslog(const char *data, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		const char *newline = memchr(data + done, '\n', length - done);
+		const size_t end = newline != NULL ? (size_t)(newline - data)
+		    : length;
+
+		if (system_log_send(LOG_INFO, data + done, end - done) == -1)
+			break;
+		done = end + (newline != NULL);
+	}
+	return done;
+}
+
 /* Returns how much was written. */
 static size_t
 write_out(int fd, const char *data, size_t length)
@@ -59,6 +79,8 @@ write_out(int fd, const char *data, size_t length)
 	const bool is_file = fstat(fd, &what) == 0 && S_ISREG(what.st_mode);
 	size_t done = 0;
 
+	if (fd == JOURNAL_SYSLOG)
+		return write_syslog(data, length);
 	while (done < length && (is_file || can_write(fd))) {
 		const size_t piece = is_file ? length - done
 		    : piece_of(data + done, length - done);

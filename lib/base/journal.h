@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define JOURNAL_SYSLOG	(-3)	/* instead of a descriptor: to syslog(3) */
+
 struct journal {
 	pthread_mutex_t		 lock;
 	int			 fd;		/* borrowed; -1: dropped */

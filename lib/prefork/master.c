@@ -71,7 +71,9 @@ master_title(const struct master *master)
 		[PHASE_STOPPING] = " (stopping)"
 	};
 	const char *address = tine_server_address(master->server, 0);
-	const char *module = master->server->module;
+	const char *path = master->server->module;
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+	const char *module = slash != NULL ? slash + 1 : path;
 	const char *note = notes[master->phase];
 
 	if (master->phase == PHASE_SERVING && master->reload != RELOAD_NONE)
@@ -240,11 +242,41 @@ read_signals(struct master *master)
 
 /* ---------------------------------------------------------------- the turn */
 
+/* Whether a service manager may have to be patient. */
+static bool
+is_waiting(const struct master *master)
+{
+	return master->phase != PHASE_SERVING ||
+	    master->reload != RELOAD_NONE || master->upgrade != NULL;
+}
+
+/* A server that can answer nobody has no sign of life to give. */
+static bool
+is_well(const struct master *master)
+{
+	return master->phase != PHASE_SERVING ||
+	    workers_are_slowed(master) ||
+	    workers_count(master, SLOT_SERVING, SLOT_ENDING) > 0;
+}
+
+static void
+notify_turn(struct master *master)
+{
+	const uint64_t now = clock_ms();
+
+	notify_extend(&master->notify, now, is_waiting(master));
+	if (is_well(master))
+		notify_watchdog(&master->notify, now);
+	else if (master->notify.interval != 0 && master->notify.next <= now)
+		master->notify.next = now + master->notify.interval;
+}
+
 /* How long there is nothing to do, in ms; -1: until something happens. */
 static int
 idle_time(const struct master *master)
 {
 	const uint64_t now = clock_ms();
+	const uint64_t said = notify_due(&master->notify, is_waiting(master));
 	uint64_t due = workers_due(master);
 
 	if (master->phase == PHASE_STARTING &&
@@ -254,9 +286,8 @@ idle_time(const struct master *master)
 
 		due = due == 0 || end < due ? end : due;
 	}
-	if (master->notify.interval != 0 &&
-	    (due == 0 || master->notify.next < due))
-		due = master->notify.next;
+	if (said != 0 && (due == 0 || said < due))
+		due = said;
 	if (master->upgrade != NULL && (due == 0 || due > now + 200))
 		due = now + 200;
 	if (due == 0)
@@ -327,7 +358,7 @@ supervise(struct master *master)
 		workers_resize(master);
 		reload_turn(master);
 		upgrade_turn(master);
-		notify_watchdog(&master->notify, clock_ms());
+		notify_turn(master);
 	}
 }
 

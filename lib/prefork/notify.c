@@ -16,6 +16,9 @@
 #include "../base/descriptor.h"
 #include "notify.h"
 
+#define EXTEND_EVERY	5000		/* ms between two askings for more time */
+#define EXTENSION	15000000	/* us: two of them may be late */
+
 static int
 connect_to(const char *path)
 {
@@ -45,7 +48,9 @@ notify_open(struct notify *notify)
 	const char *interval = getenv("WATCHDOG_USEC");
 	const char *pid = getenv("WATCHDOG_PID");
 
-	*notify = (struct notify){ .fd = -1 };
+	*notify = (struct notify){
+		.fd = -1, .extend = clock_ms() + EXTEND_EVERY
+	};
 	if (path != NULL) {
 		notify->fd = connect_to(path);
 		(void)snprintf(notify->path, sizeof(notify->path), "%s",
@@ -103,4 +108,26 @@ notify_watchdog(struct notify *notify, uint64_t now)
 		return;
 	notify_send(notify, "WATCHDOG=1");
 	notify->next = now + notify->interval;
+}
+
+void
+notify_extend(struct notify *notify, uint64_t now, bool is_waiting)
+{
+	if (is_waiting && now < notify->extend)
+		return;
+	if (is_waiting)
+		notify_send(notify, "EXTEND_TIMEOUT_USEC=%d", EXTENSION);
+	notify->extend = now + EXTEND_EVERY;
+}
+
+uint64_t
+notify_due(const struct notify *notify, bool is_waiting)
+{
+	const uint64_t next = notify->interval != 0 ? notify->next : 0;
+
+	if (notify->fd == -1)
+		return 0;
+	if (!is_waiting || (next != 0 && next < notify->extend))
+		return next;
+	return notify->extend;
 }

@@ -132,6 +132,9 @@ void	workers_resize(struct master *master);
 /* The earliest time, ms, at which there is something to do; 0: none. */
 uint64_t workers_due(const struct master *master);
 
+/* Whether forking is slowed down: by a crash loop, or because it fails. */
+bool	workers_are_slowed(const struct master *master);
+
 /* Whether the start has failed or is complete. */
 void	workers_judge_start(struct master *master);
 

@@ -24,6 +24,7 @@
 #include "../base/failure.h"
 #include "../base/journal.h"
 #include "privileges.h"
+#include "title.h"
 #include "worker.h"
 
 #define ORPHAN_STAYS	1500	/* ms after its master has died */
@@ -63,6 +64,25 @@ give_up(int sig)
 }
 
 /*
+ * Where there is a terminal, only an ignored signal lets a job in the
+ * background write to it.
+ */
+static void
+disregard_terminal(void)
+{
+	const bool has_one = isatty(STDIN_FILENO) == 1 ||
+	    isatty(STDOUT_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
+
+	if (has_one) {
+		(void)signal(SIGTTIN, SIG_IGN);
+		(void)signal(SIGTTOU, SIG_IGN);
+	} else {
+		server_disregard(SIGTTIN);
+		server_disregard(SIGTTOU);
+	}
+}
+
+/*
  * A terminal's Ctrl-C and hang-up reach the whole process group, but workers
  * are commanded by the control socket: those signals are nothing to them.
  */
@@ -72,16 +92,13 @@ set_signals(void)
 	static const int disregarded[] = {
 		SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE
 	};
-	struct sigaction action = { .sa_handler = SIG_IGN };
+	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(disregarded) / sizeof(disregarded[0]);
 	    i++)
 		server_disregard(disregarded[i]);
-	/* Only an ignored one lets a background job write to its terminal. */
-	(void)sigaction(SIGTTIN, &action, NULL);
-	(void)sigaction(SIGTTOU, &action, NULL);
-	action.sa_handler = SIG_DFL;
+	disregard_terminal();
 	(void)sigaction(SIGCHLD, &action, NULL);
 	action.sa_handler = leave;
 	(void)sigaction(SIGTERM, &action, NULL);
@@ -210,7 +227,7 @@ has_enough(struct tine_server *server)
 	return resident() > memory;
 }
 
-/* Called in each turn: asks to be replaced, and serves on until it is. */
+/* Asks to be replaced, and serves on until it is. */
 static void
 recycle(struct tine_server *server)
 {
@@ -220,6 +237,14 @@ recycle(struct tine_server *server)
 	if (!has_asked && has_enough(server))
 		has_asked = send(server->control, &byte, 1,
 		    MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+}
+
+/* Called in each turn of the loop. */
+static void
+turned(struct tine_server *server)
+{
+	recycle(server);
+	title_turn(server);
 }
 
 static int
@@ -277,7 +302,7 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	set_signals();
 	setproctitle("worker %u", index + 1);
 	die_with(control.master);
-	server->turned = recycle;
+	server->turned = turned;
 	if (server->settings.max_memory != 0)
 		(void)resident();
 	if (privileges_try() == -1)

@@ -1000,6 +1000,12 @@ workers_due(const struct master *master)
 	return due;
 }
 
+bool
+workers_are_slowed(const struct master *master)
+{
+	return master->useless > CRASHES_FREE || master->is_fork_failing;
+}
+
 /* A start that cannot succeed ends the master, with the workers' status. */
 void
 workers_judge_start(struct master *master)

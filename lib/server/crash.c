@@ -22,12 +22,14 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <syslog.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../base/backtrace.h"
 #include "../base/clock.h"
+#include "../base/system_log.h"
 #include "../base/text.h"
 #include "crash.h"
 #include "handover.h"
@@ -176,7 +178,9 @@ say(const char *text, size_t length)
 	const int fd = crash.loop->server->log_fds[1];
 	struct pollfd wait = { .fd = fd, .events = POLLOUT };
 
-	if (fd != -1 && poll(&wait, 1, 10) == 1)
+	if (fd == JOURNAL_SYSLOG)
+		(void)system_log_send(LOG_ERR, text, length);
+	else if (fd != -1 && poll(&wait, 1, 10) == 1)
 		(void)!write(fd, text, length);
 }
 

@@ -27,7 +27,7 @@
 #define SHARED_LOOK	500	/* ms: a listener may have woken one that died */
 #define HELD_LOOK	10	/* ms between two tries to send for children */
 #define PAUSED_LOOK	100	/* ms between two looks for memory */
-#define TICK		1000	/* ms: the longest wait beside busy threads */
+#define TICK		1000	/* ms: four looks at what runs long */
 
 _Thread_local struct thread *thread_self;
 
@@ -566,8 +566,8 @@ patience(struct loop *loop, int timeout)
 		    ? (int)(loop->accept_until - now) : 0);
 	if (loop->is_threaded &&
 	    atomic_load_explicit(&loop->line->busy, memory_order_relaxed) > 0)
-		timeout = sooner(timeout, TICK);
-	return timeout;
+		timeout = sooner(timeout, TICK / 4);
+	return sooner(timeout, loop->turn_within);
 }
 
 static void

@@ -142,6 +142,7 @@ struct loop {
 	void			(*turned)(struct tine_server *);
 
 	/* The leader's alone. */
+	int			 turn_within;	/* ms: turned wants it; -1 */
 	struct poller		*poller;
 	struct poller_event	 events[LOOP_BATCH];
 	int			 event_count, event_next;

@@ -19,6 +19,7 @@
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/public.h"
+#include "../base/system_log.h"
 #include "../base/text.h"
 #include "crash.h"
 #include "handover.h"
@@ -257,7 +258,7 @@ server_vlog(struct tine_server *server, enum tine_level level,
 		return;
 	n = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
 	if (server->use_syslog) {
-		syslog(syslog_level(level), "%s", text);
+		(void)system_log_send(syslog_level(level), text, n);
 		errno = saved;
 		return;
 	}
@@ -467,6 +468,7 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	loop->listeners = server->listeners;
 	loop->listener_count = server->listener_count;
 	loop->accept_limit = UINT32_MAX;
+	loop->turn_within = -1;
 	handover_open(loop, server->handover);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		server->listeners[i].source.ready = accept_ready;
