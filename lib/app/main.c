@@ -141,7 +141,7 @@ stop_set(sigset_t *set)
 static int
 bind_patiently(struct tine_server *server, const char *address)
 {
-	const struct timespec pause = { 0, 200 * 1000000 };
+	const struct timespec pause = { 0, 200000000 };
 	sigset_t stops;
 
 	stop_set(&stops);

@@ -542,7 +542,7 @@ fill_getopt(struct option *options)
 		options[i].flag = NULL;
 		options[i].val = (int)i + 256;
 	}
-	memset(&options[ROWS], 0, sizeof(options[ROWS]));
+	options[ROWS] = (struct option){ 0 };
 }
 
 static enum options_result

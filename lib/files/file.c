@@ -85,10 +85,11 @@ make(const struct file_wanted *wanted, const struct stat *status)
 	const size_t size = sizeof(struct file) + texts + FIELDS + type +
 	    contents;
 	struct file *file = malloc(size);
-	char *at = (char *)(file + 1);
+	char *at;
 
 	if (file == NULL)
 		return NULL;
+	at = (char *)(file + 1);
 	memset(file, 0, sizeof(*file));
 	atomic_init(&file->references, 1);
 	file->size = size;

@@ -138,6 +138,7 @@ static size_t
 part_head(char *out, size_t size, const char *boundary,
     const struct file *file, const struct range *range)
 {
+	/* cppcheck-suppress nullPointer ; with size 0 that is allowed */
 	return (size_t)snprintf(out, size, "\r\n--%s\r\nContent-Type: %s\r\n"
 	    "Content-Range: bytes %lld-%lld/%lld\r\n\r\n", boundary,
 	    file->type, (long long)range->offset,

@@ -94,7 +94,9 @@ types_free(struct types *types)
 static char
 lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+	if (c >= 'A' && c <= 'Z')
+		c = (char)(c + 32);
+	return c;
 }
 
 static size_t

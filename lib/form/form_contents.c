@@ -38,6 +38,7 @@ map(int fd, size_t length)
 
 	if (memory == MAP_FAILED)
 		return NULL;
+	/* cppcheck-suppress leakReturnValNotUsed ; it stays where it is */
 	if (mmap(memory, length, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) !=
 	    MAP_FAILED)
 		return memory;

@@ -461,9 +461,9 @@ static int
 add_length(struct http *http, off_t length)
 {
 	char digits[20];
+	const size_t n = text_unsigned(digits, (uint64_t)length);
 
-	return ADD_FIELD(http, "Content-Length", digits,
-	    text_unsigned(digits, (uint64_t)length));
+	return ADD_FIELD(http, "Content-Length", digits, n);
 }
 
 static int

@@ -68,6 +68,7 @@ hold(const char *dir)
 	}
 	/* systemd-tmpfiles(8) leaves alone what is locked. */
 	(void)flock(fd, LOCK_SH | LOCK_NB);
+	/* cppcheck-suppress resourceLeak ; the lock is to last */
 	return true;
 }
 

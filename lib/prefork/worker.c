@@ -27,7 +27,7 @@
 #include "title.h"
 #include "worker.h"
 
-#define ORPHAN_STAYS	1500	/* ms after its master has died */
+#define ORPHAN_STAYS	1500L	/* ms after its master has died */
 #define MEMORY_LOOK	100	/* ms between two looks at its own memory */
 
 struct control {
@@ -192,7 +192,7 @@ static uint64_t
 resident(void)
 {
 	static int statm = -1;
-	char text[128];
+	char text[128], *second;
 	unsigned long pages;
 	ssize_t n;
 
@@ -202,8 +202,8 @@ resident(void)
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	if (sscanf(text, "%*u %lu", &pages) != 1)
-		return 0;
+	(void)strtoul(text, &second, 10);
+	pages = strtoul(second, NULL, 10);
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

@@ -37,7 +37,7 @@ static size_t
 size_of(unsigned workers, unsigned handlers, size_t journal_size)
 {
 	return lines_size(workers) + handlers_size(workers, handlers) +
-	    2 * workers * journal_size;
+	    2 * (size_t)workers * journal_size;
 }
 
 static void *
@@ -46,6 +46,7 @@ map(int fd, size_t size)
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED |
 	    (fd == -1 ? MAP_ANONYMOUS : 0), fd, 0);
 
+	/* cppcheck-suppress memleak ; it is returned */
 	return memory == MAP_FAILED ? NULL : memory;
 }
 

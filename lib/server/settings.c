@@ -52,7 +52,7 @@ static const struct settings defaults = {
 	.form_boundary = 70,
 	.default_type = "application/octet-stream",
 	.listing = true,
-	.file_cache = 16 * 1024 * KILO,
+	.file_cache = 16 * KILO * KILO,
 	.log = "-",
 	.error_log = "-",
 };

@@ -257,9 +257,8 @@ crew_take_back(struct loop *loop, struct thread *self)
 		if (crew->tokens > 0) {
 			crew->tokens--;
 			self->leads = true;
-		} else if ((word & 1) != 0 && take(loop, word)) {
-			self->leads = true;
-		} else if (!atomic_load(&crew->back_wanted)) {
+		} else if (((word & 1) != 0 && take(loop, word)) ||
+		    !atomic_load(&crew->back_wanted)) {
 			self->leads = true;
 		} else {
 			(void)clock_gettime(CLOCK_MONOTONIC, &until);
