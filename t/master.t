@@ -45,17 +45,6 @@ for my $mode (@modes) {
 	is($server->ended(10), 0, "$mode: --graceful-timeout ends the wait");
 	cmp_ok(time - $begun, "<", 3 * slow(), "in time");
 
-	$server = start(mode => $mode, workers => 2);
-	@below = children($server->{pid});
-	$busy = $server->connection;
-	$busy->send(request("/sleep?ms=60000"));
-	sleep 0.2;
-	push @below, children($server->{pid});
-	kill("KILL", $server->{pid});
-	$server->ended(5);
-	ok((wait_for { !grep { alive($_) } @below } 3),
-	    "$mode: no process outlives a killed master");
-
 	$server = start(mode => $mode, workers => 0);
 	kill("TERM", $server->{pid});
 	is($server->ended(10), 0, "$mode: TERM without a master");
@@ -76,36 +65,6 @@ for my $mode (@modes) {
 	} else {
 		$server->stop;
 	}
-}
-
-# kill -9 of a worker under load.
-for my $mode (@modes) {
-	my $server = start(mode => $mode, workers => 3,
-	    quiet => qr/worker \d/);
-	my @before = $server->workers_of;
-	my @clients = map { $server->connection } 1 .. 30;
-	my ($cut, $good) = (0, 0);
-
-	$_->send(request("/pid")) for @clients;
-	$_->reply for @clients;
-	kill("KILL", $before[0]);
-	for my $round (1 .. 20) {
-		$_->send(request("/pid")) for @clients;
-		@clients = grep {
-			my $status = $_->reply->{status};
-			$status == 200 ? $good++ : $cut++;
-			$status == 200;
-		} @clients;
-	}
-	cmp_ok($cut, "<=", 20, "$mode: kill -9 cuts that worker's $cut only");
-	cmp_ok($good, ">=", 200, "the others are served");
-	ok((wait_for { my @now = $server->workers_of();
-	    @now == 3 && !grep { $_ == $before[0] } @now } 1),
-	    "a new worker is there within a second");
-	ok($server->log_like(qr/worker \d+ \(pid $before[0]\) died: signal 9/),
-	    "the log tells");
-	is($server->ask("/hello")->{status}, 200, "all is well");
-	$server->stop;
 }
 
 my $server = start(workers => 2);

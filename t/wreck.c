@@ -354,6 +354,7 @@ shut(struct tine_request *req)
 	close_some(says(req, "eventpoll") ? "eventpoll" :
 	    says(req, "eventfd") ? "eventfd" :
 	    says(req, "socket") ? "socket:" : "");
+	pause_ms(number(req, "ms"));
 	hello(req);
 }
 
@@ -389,7 +390,8 @@ each_shared(void (*function)(unsigned char *, size_t))
 		unsigned long from, to;
 
 		if (sscanf(line, "%lx-%lx rw-s", &from, &to) == 2 &&
-		    strstr(line, "/dev/zero") != NULL)
+		    (strstr(line, "memfd:scoreboard") != NULL ||
+		    strstr(line, "/dev/zero") != NULL))
 			function((unsigned char *)from, to - from);
 	}
 	if (in != NULL)
@@ -493,6 +495,10 @@ each_turn(struct tine_server *server)
 	(void)server;
 	if (is_told("die"))
 		(void)raise(SIGKILL);
+	if (is_told("die-slowly")) {
+		pause_ms(200);
+		(void)raise(SIGKILL);
+	}
 	if (is_told("crash-turn"))
 		write_to_null();
 }
@@ -527,6 +533,7 @@ static const struct {
 	{ "/crash-after", crash_after }, { "/in-cleanup", crash_afterwards },
 	{ "/hang", hang }, { "/sleep", sleep_ms }, { "/events", events },
 	{ "/big", big }, { "/mask", mask }, { "/close", shut },
+	{ "/close-sleep", shut },
 	{ "/fork", fork_child }, { "/noise", noise }, { "/odd", die_odd },
 	{ "/body", whole_body }
 };

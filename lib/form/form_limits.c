@@ -92,7 +92,7 @@ form_limits_space(struct spool_space *space, const struct tine_request *req,
 	/* A child that dies would never give back what it had counted. */
 	if (settings != NULL && settings->mode != MODE_FORK &&
 	    req->server->board != NULL)
-		space->used = &req->server->board->spooled;
+		space->used = req->server->board->spooled;
 	if (settings != NULL)
 		space->limit = settings->spool_space;
 	space->dir = limits->spool_dir;

@@ -218,6 +218,7 @@ handle_signal(struct master *master, const struct signalfd_siginfo *info)
 		break;
 	case SIGUSR2:
 		upgrade_ask(master);
+		master->fork_after = 0;
 		break;
 	case SIGTTIN:
 	case SIGTTOU:
@@ -350,9 +351,9 @@ supervise(struct master *master)
 		wait_for_news(master);
 		late = was_held_up(pause >= 0 ? now + (uint64_t)pause : 0);
 		workers_reap(master);
-		workers_judge_start(master);
 		if (late && poll(NULL, 0, LATE) == 0)
 			continue;
+		workers_judge_start(master);
 		workers_end_stuck(master);
 		workers_end_late(master);
 		workers_resize(master);

@@ -33,6 +33,7 @@ struct slot {
 	struct scoreboard *board;	/* that its line is of; NULL: empty */
 	bool		 wants_leave;	/* it asked to be replaced */
 	bool		 is_stuck;	/* its handler was, so it is ended */
+	bool		 is_deaf;	/* its control socket has ended */
 	bool		 is_late;	/* it is killed for its time */
 	bool		 was_killed;	/* SIGKILL was sent */
 	bool		 has_core_time;	/* it has more, to write a core file */

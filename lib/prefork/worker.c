@@ -4,15 +4,16 @@
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bsd/unistd.h>
@@ -33,11 +34,10 @@
 struct control {
 	struct source		 source;
 	struct tine_server	*server;
-	pid_t			 master;
 };
 
 static struct tine_server *serving;
-static pid_t self;
+static pid_t self, master;
 
 /* ----------------------------------------------------------------- signals */
 
@@ -54,13 +54,6 @@ leave(int sig)
 	}
 	server_end(serving, LOOP_DRAINS);
 	errno = saved;
-}
-
-static void
-give_up(int sig)
-{
-	(void)sig;
-	_exit(EX_OK);
 }
 
 /*
@@ -110,20 +103,58 @@ set_signals(void)
 /* ----------------------------------------------------------------- control */
 
 /*
- * The master is gone: what is in hand may end, but not for long.  The timer's
- * handler ends the process even while a handler blocks.
+ * The master is gone: what is in hand may end, but not for long.  The timer
+ * ends the process even while a handler blocks, with all signals blocked.
+ * Async-signal-safe.
  */
 static void
 orphaned(struct tine_server *server)
 {
-	const struct itimerval timer = {
-		.it_value = { ORPHAN_STAYS / 1000, ORPHAN_STAYS % 1000 * 1000 }
+	static atomic_flag is_known = ATOMIC_FLAG_INIT;
+	struct sigevent event = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL
 	};
-	struct sigaction action = { .sa_handler = give_up };
+	const struct itimerspec end = {
+		.it_value = {
+			ORPHAN_STAYS / 1000, ORPHAN_STAYS % 1000 * 1000000
+		}
+	};
+	timer_t timer;
 
-	(void)sigaction(SIGALRM, &action, NULL);
-	(void)setitimer(ITIMER_REAL, &timer, NULL);
+	if (atomic_flag_test_and_set(&is_known))
+		return;
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == -1 ||
+	    timer_settime(timer, 0, &end, NULL) == -1)
+		_exit(EX_OK);
 	server_end(server, LOOP_SHUTS);
+}
+
+/*
+ * The kernel tells it as well as the control socket: a handler may have closed
+ * that one, and there may be no thread to look at it.
+ */
+static void
+master_died(int sig)
+{
+	const int saved = errno;
+
+	(void)sig;
+	if (getpid() == self && getppid() != master)
+		orphaned(serving);
+	errno = saved;
+}
+
+static void
+watch_master(void)
+{
+	struct sigaction action = {
+		.sa_handler = master_died, .sa_flags = SA_RESTART
+	};
+
+	(void)sigaction(SIGRTMAX, &action, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGRTMAX);
+	if (getppid() != master)
+		_exit(EX_OK);
 }
 
 static void
@@ -247,6 +278,20 @@ turned(struct tine_server *server)
 	title_turn(server);
 }
 
+/*
+ * It dies, and a successor takes its connections all the sooner.  Not if it
+ * was of no use: then the master takes its time.
+ */
+static void
+ask_for_successor(struct tine_server *server)
+{
+	const char byte = COMMAND_RECYCLE;
+
+	if (atomic_load(&server->board->lines[server->index].requests) > 0)
+		(void)send(server->control, &byte, 1,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static int
 begin(struct loop *loop, void *argument)
 {
@@ -255,8 +300,8 @@ begin(struct loop *loop, void *argument)
 
 	if (loop_watch(loop, &control->source) == -1)
 		return failure("cannot watch the control socket");
-	/* From here on the control socket tells of the master's death. */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
+	/* From here on what is in hand may end when the master dies. */
+	watch_master();
 	if (control->server->settings.is_daemon)
 		descriptor_leave_terminal();
 	if (write(control->source.fd, &ready, 1) != 1)
@@ -266,7 +311,7 @@ begin(struct loop *loop, void *argument)
 
 /* It may have died before that was asked for. */
 static void
-die_with(pid_t master)
+die_with_master(void)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != master)
@@ -290,19 +335,20 @@ noreturn void
 worker_main(struct tine_server *server, unsigned index, int fd)
 {
 	struct control control = {
-		.source = { fd, obey }, .server = server,
-		.master = getppid()
+		.source = { fd, obey }, .server = server
 	};
 	int status = EX_OK;
 
 	serving = server;
 	self = getpid();
+	master = getppid();
 	server->control = fd;
 	server->is_program = true;
 	set_signals();
 	setproctitle("worker %u", index + 1);
-	die_with(control.master);
+	die_with_master();
 	server->turned = turned;
+	server->crashing = ask_for_successor;
 	if (server->settings.max_memory != 0)
 		(void)resident();
 	if (privileges_try() == -1)
@@ -312,7 +358,7 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	if (status == EX_OK && privileges_drop(server) == -1)
 		status = EX_NOPERM;
 	/* A change of user has cleared it. */
-	die_with(control.master);
+	die_with_master();
 	if (status == EX_OK &&
 	    server_work(server, index, begin, &control) == -1)
 		status = EX_SOFTWARE;

@@ -28,6 +28,8 @@
 #define STUCK_GRACE	1000	/* ms from SIGABRT to SIGKILL */
 #define CORE_GRACE	10000	/* ms when it is in its crash path */
 #define STRAY		5000	/* ms after SIGKILL: it cannot be killed */
+#define DEAF_GRACE	3000	/* ms after the end of its control socket */
+#define SILENCE		1000	/* ms that a loop may be late beside --timeout */
 #define CRASHES_FREE	4	/* useless deaths in a row without a pause */
 #define PAUSE_FIRST	250	/* ms, doubled with each further one */
 #define PAUSE_LONGEST	30000
@@ -133,9 +135,12 @@ workers_hear(struct master *master, struct slot *slot)
 		note_why(slot);
 	} else if (n == 0 || (n == -1 && errno != EAGAIN &&
 	    errno != EINTR)) {
-		/* It is dying; waitpid(2) will tell. */
+		/* It is dying, and if not it cannot be told anything. */
 		descriptor_close(slot->control);
 		slot->control = -1;
+		slot->is_deaf = true;
+		if (slot->kill_at == 0)
+			slot->kill_at = clock_ms() + DEAF_GRACE;
 	}
 }
 
@@ -629,6 +634,11 @@ log_death(struct master *master, unsigned index, int status)
 	log_hand(master, index, TINE_LOG_ERROR, "worker %u was serving %s");
 }
 
+/* What a stuck worker has in hand. */
+struct hand {
+	char	client[64], request[256];
+};
+
 /* What the worker had not written of its logs yet. */
 static void
 salvage(struct master *master, unsigned index)
@@ -683,8 +693,10 @@ is_in_row(struct master *master, bool was_starting)
  */
 static void
 note_useless(struct master *master, const struct slot *slot,
-    bool was_starting)
+    bool was_starting, int status)
 {
+	char how[128];
+
 	unsigned pause = PAUSE_FIRST;
 
 	if (atomic_load(&line_of(master, slot)->requests) > 0 ||
@@ -704,9 +716,11 @@ note_useless(struct master *master, const struct slot *slot,
 	if (pause > PAUSE_LONGEST)
 		pause = PAUSE_LONGEST;
 	master->fork_after = clock_ms() + pause;
+	describe_death(how, sizeof(how), status, slot);
 	server_log(master->server, TINE_LOG_WARNING, "%u workers in a row "
-	    "died without having served a request; the next is started in "
-	    "%u.%02u s", master->useless, pause / 1000, pause % 1000 / 10);
+	    "died without having served a request, the last by %s; the next "
+	    "is started in %u.%02u s", master->useless, how, pause / 1000,
+	    pause % 1000 / 10);
 }
 
 /* The last of an old generation takes its board along. */
@@ -785,7 +799,7 @@ buried(struct master *master, unsigned index, int status)
 	(void)snprintf(why, sizeof(why), "the first new worker: %s",
 	    slot->why);
 	if (!was_told && !is_trial)
-		note_useless(master, slot, was_starting);
+		note_useless(master, slot, was_starting, status);
 	master->served += atomic_load(&line->requests);
 	descriptor_close(slot->control);
 	worker_line_state(line, WORKER_EMPTY, clock_ms());
@@ -873,6 +887,11 @@ kill_late(struct master *master, struct slot *slot, uint64_t now)
 		slot->kill_at = 0;
 		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
 		    "%ld) cannot be killed", index + 1, (long)slot->pid);
+	} else if (slot->is_deaf && !slot->is_late) {
+		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
+		    "%ld) has closed its control socket; it is killed",
+		    index + 1, (long)slot->pid);
+		slot->is_late = true;
 	} else if (slot->is_late && !slot->has_core_time &&
 	    atomic_load(&line_of(master, slot)->state) == WORKER_CRASHED) {
 		slot->has_core_time = true;
@@ -909,24 +928,76 @@ workers_end_late(struct master *master)
  * 0.  In the other modes the workers look after this themselves.
  */
 static uint64_t
-stuck_at(const struct master *master, const struct slot *slot, char client[64],
-    char request[256])
+stuck_at(const struct master *master, const struct slot *slot,
+    struct hand *hand)
 {
+	char client[64], request[256];
 	const struct tine_server *server = master->server;
 	const struct handler_line *line = scoreboard_handler(
 	    board_of(master, slot), (unsigned)(slot - master->slots), 0);
 	uint64_t since, progress;
 
+	/* One that leaves has no more time for it than the others. */
 	if (server->settings.timeout == 0 ||
 	    server->settings.mode != MODE_SINGLE ||
-	    slot->state != SLOT_SERVING)
+	    slot->state < SLOT_SERVING || slot->is_late)
 		return 0;
 	since = handler_line_read(line, client, request);
 	progress = atomic_load(&line->progress);
 	if (since == 0)
 		return 0;
+	if (hand != NULL) {
+		memcpy(hand->client, client, sizeof(client));
+		memcpy(hand->request, request, sizeof(request));
+	}
 	return (progress > since ? progress : since) +
 	    server->settings.timeout;
+}
+
+/*
+ * When the loop of a worker will have given no sign for so long that it is
+ * taken for dead, or 0.  It turns at least twice a second, whatever its
+ * handlers do; one that has not turned yet begins.
+ */
+static uint64_t
+silent_at(const struct master *master, const struct slot *slot)
+{
+	const uint64_t turn = atomic_load(&line_of(master, slot)->turn);
+
+	if (master->server->settings.timeout == 0 || turn == 0 ||
+	    slot->state != SLOT_SERVING)
+		return 0;
+	return turn + master->server->settings.timeout + SILENCE;
+}
+
+static void
+end_stuck(struct master *master, struct slot *slot, bool is_handler)
+{
+	const unsigned timeout = master->server->settings.timeout;
+	const unsigned number = (unsigned)(slot - master->slots) + 1;
+	const bool is_wanted = slot->state == SLOT_SERVING;
+	const uint64_t now = clock_ms();
+	struct hand hand = { "", "" };
+
+	if (is_handler && stuck_at(master, slot, &hand) != 0)
+		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
+		    "%ld) is stuck: client %s, request \"%s\", for over "
+		    "%u.%03u s; it is %s", number, (long)slot->pid,
+		    hand.client, hand.request, timeout / 1000,
+		    timeout % 1000, is_wanted ? "replaced" : "ended");
+	else
+		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
+		    "%ld) is stuck: its loop gave no sign for over %u.%03u s; "
+		    "it is replaced", number, (long)slot->pid, timeout / 1000,
+		    timeout % 1000);
+	worker_line_state(line_of(master, slot), WORKER_STUCK, now);
+	slot->state = SLOT_ENDING;
+	slot->is_stuck = is_wanted;
+	slot->is_late = true;
+	slot->abort_at = 0;
+	if (slot->kill_at == 0 || slot->kill_at > now + STUCK_GRACE)
+		slot->kill_at = now + STUCK_GRACE;
+	(void)kill(slot->pid, SIGABRT);
 }
 
 /* Its successor is forked in the same turn; see workers_balance(). */
@@ -934,24 +1005,16 @@ void
 workers_end_stuck(struct master *master)
 {
 	const uint64_t now = clock_ms();
-	char client[64], request[256];
 
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		struct slot *slot = &master->slots[i];
-		const uint64_t at = stuck_at(master, slot, client, request);
+		const uint64_t handler = stuck_at(master, slot, NULL);
+		const uint64_t loop = silent_at(master, slot);
 
-		if (at == 0 || now < at)
-			continue;
-		server_log(master->server, TINE_LOG_ERROR, "worker %u (pid "
-		    "%ld) is stuck: client %s, request \"%s\", for over "
-		    "%u.%03u s; it is replaced", i + 1, (long)slot->pid,
-		    client, request, master->server->settings.timeout / 1000,
-		    master->server->settings.timeout % 1000);
-		worker_line_state(line_of(master, slot), WORKER_STUCK, now);
-		slot->state = SLOT_ENDING;
-		slot->is_stuck = slot->is_late = true;
-		slot->kill_at = now + STUCK_GRACE;
-		(void)kill(slot->pid, SIGABRT);
+		if (handler != 0 && now >= handler)
+			end_stuck(master, slot, true);
+		else if (loop != 0 && now >= loop)
+			end_stuck(master, slot, false);
 	}
 }
 
@@ -968,7 +1031,6 @@ workers_due(const struct master *master)
 {
 	const uint64_t now = clock_ms();
 	const struct census census = take_census(master);
-	char client[64], request[256];
 	uint64_t due = 0;
 
 	for (unsigned i = 0; i < master->slot_count; i++) {
@@ -978,11 +1040,11 @@ workers_due(const struct master *master)
 			continue;
 		due = sooner(due, slot->kill_at);
 		due = sooner(due, slot->abort_at);
-		due = sooner(due, stuck_at(master, slot, client, request));
+		due = sooner(due, stuck_at(master, slot, NULL));
+		due = sooner(due, silent_at(master, slot));
 	}
 	/* A handler may begin at any time: no later than a fourth of that. */
 	if (master->server->settings.timeout != 0 &&
-	    master->server->settings.mode == MODE_SINGLE &&
 	    master->phase == PHASE_SERVING) {
 		const unsigned look = master->server->settings.timeout / 4;
 

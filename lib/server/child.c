@@ -262,6 +262,14 @@ wait_for_end(void)
 		;
 }
 
+/* A process that a handler forks: the worker waits for the child's end. */
+static void
+forked_by_handler(void)
+{
+	descriptor_close(child.socket);
+	child.socket = -1;
+}
+
 void
 child_prepare(struct loop *loop)
 {
@@ -278,6 +286,7 @@ child_prepare(struct loop *loop)
 	loop->is_child = true;
 	server->requests.relay = relay;
 	server->errors.relay = relay;
+	(void)pthread_atfork(NULL, NULL, forked_by_handler);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

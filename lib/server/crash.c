@@ -248,11 +248,11 @@ is_movable(const struct connection *conn)
 	    conn->state != CONNECTION_HANDLING;
 }
 
-/* Connections that their threads gave back have no owner any more. */
+/* Those that were given back, or wait for memory, have no owner any more. */
 static void
-disown_returned(struct loop *loop)
+disown(_Atomic(struct connection *) *list)
 {
-	struct connection *conn = atomic_exchange(&loop->returned, NULL);
+	struct connection *conn = atomic_exchange(list, NULL);
 
 	for (; conn != NULL; conn = conn->returned)
 		atomic_fetch_and(&conn->ready, ~CONNECTION_OWNED);
@@ -273,7 +273,8 @@ settle(struct loop *loop)
 	for (int i = 0; i < SETTLE; i++) {
 		unsigned owned = 0;
 
-		disown_returned(loop);
+		disown(&loop->returned);
+		disown(&loop->paused);
 		for (uint32_t k = 0; k < loop->table.used; k++) {
 			const struct connection *conn =
 			    &loop->table.entries[k];
@@ -467,6 +468,8 @@ tell_client(void)
 	/* Nothing new is begun here when the client hears of it. */
 	atomic_store(&crash.is_there, true);
 	loop_kick(loop);
+	if (loop->server->crashing != NULL)
+		loop->server->crashing(loop->server);
 	if (crash.victim != NULL)
 		lose(loop, crash.victim, is_stuck(crash.sig, &crash.info)
 		    ? 504 : 500);

@@ -28,6 +28,7 @@
 #define HELD_LOOK	10	/* ms between two tries to send for children */
 #define PAUSED_LOOK	100	/* ms between two looks for memory */
 #define TICK		1000	/* ms: four looks at what runs long */
+#define LATE		1000	/* ms: the process itself was held up */
 
 _Thread_local struct thread *thread_self;
 
@@ -536,6 +537,56 @@ set_now(struct loop *loop)
 	atomic_store_explicit(&loop->now, clock_ms(), memory_order_relaxed);
 }
 
+/*
+ * Waits for events.  A process that was stopped itself, or frozen, must judge
+ * nobody by the time that went by: clients and handlers have their say first.
+ */
+static int
+wait_for_events(struct loop *loop, int timeout)
+{
+	const uint64_t before = loop_now(loop);
+	const int count = poller_wait(loop->poller, loop->events, LOOP_BATCH,
+	    timeout);
+
+	set_now(loop);
+	atomic_store_explicit(&loop->line->turn, loop_now(loop),
+	    memory_order_relaxed);
+	if (timeout >= 0 &&
+	    loop_now(loop) > before + (unsigned)timeout + LATE) {
+		loop->judge_after = loop_now(loop) + LATE;
+		if (loop->due < loop->judge_after)
+			loop->due = loop->judge_after;
+	}
+	return count;
+}
+
+static bool
+is_closed(int fd)
+{
+	return fd != -1 && fcntl(fd, F_GETFD) == -1 && errno == EBADF;
+}
+
+/*
+ * A handler may have closed what is not its own.  A loop that hears nothing
+ * any more serves nobody: it crashes, and its connections go to others.
+ */
+static void
+check_descriptors(struct loop *loop, bool is_broken)
+{
+	if (!is_broken && (!loop->server->is_program ||
+	    loop_now(loop) - loop->checked < TICK))
+		return;
+	loop->checked = loop_now(loop);
+	for (size_t i = 0; i < loop->listener_count; i++)
+		is_broken |= is_closed(loop->listeners[i].source.fd);
+	if (!is_broken && !is_closed(loop->kick.fd) &&
+	    !is_closed(loop->server->control))
+		return;
+	server_log(loop->server, TINE_LOG_ERROR, "a handler has closed "
+	    "descriptors that are not its own: this process cannot go on");
+	abort();
+}
+
 /* How long the poller may wait: until the first thing that is due. */
 static int
 patience(struct loop *loop, int timeout)
@@ -600,11 +651,11 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 		if (!resume(loop, self))
 			return false;
 		loop->event_next = loop->event_count = 0;
-		loop->event_count = poller_wait(loop->poller, loop->events,
-		    LOOP_BATCH, patience(loop, timeout));
-		set_now(loop);
+		loop->event_count = wait_for_events(loop,
+		    patience(loop, timeout));
 		atomic_store_explicit(&loop->turns, loop_turns(loop) + 1,
 		    memory_order_relaxed);
+		check_descriptors(loop, loop->event_count == -1);
 	}
 	while (loop->event_next < loop->event_count) {
 		if (crash_is_there())

@@ -162,6 +162,8 @@ struct loop {
 	int			 reserve;	/* a descriptor to give up */
 	enum loop_end		 end_seen;
 	uint64_t		 end_since;	/* ms */
+	uint64_t		 judge_after;	/* ms: nobody is late before */
+	uint64_t		 checked;	/* ms: its descriptors */
 	struct source		 kick;
 	struct handover		 handover;
 	uint64_t		 resumed;	/* ms: the last look for memory */

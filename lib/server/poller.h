@@ -56,7 +56,7 @@ void	poller_remove(struct poller *poller, int fd);
 
 /*
  * Waits timeout milliseconds at most (-1: for ever).  Returns how many events
- * there are, 0 also when a signal came.
+ * there are, 0 also when a signal came, -1 when its own descriptor is gone.
  */
 int	poller_wait(struct poller *poller, struct poller_event *events,
 	    int size, int timeout);

@@ -123,7 +123,7 @@ wait_for(struct poller *poller, struct poller_event *events, int size,
 		events[i].tag = got[i].data.u64;
 		events[i].ready = from_epoll(got[i].events);
 	}
-	return n < 0 ? 0 : n;
+	return n >= 0 ? n : errno == EINTR ? 0 : -1;
 }
 
 const struct poller_methods poller_epoll = {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,10 +19,21 @@
 #define LINE	64
 #define MOST	8192		/* workers, handlers of one that is taken */
 
+/*
+ * What the memory begins with.  A later image of this program finds the size
+ * here, and believes it only if it is that of the whole.
+ */
+struct header {
+	uint32_t	 workers, handlers;
+	uint64_t	 journal_size;
+	_Atomic int64_t	 spooled;
+};
+
+/* Of what comes before the handlers. */
 static size_t
 lines_size(unsigned workers)
 {
-	const size_t size = sizeof(struct scoreboard) +
+	const size_t size = LINE +
 	    (size_t)workers * sizeof(struct worker_line);
 
 	return (size + LINE - 1) & ~(size_t)(LINE - 1);
@@ -40,7 +52,7 @@ size_of(unsigned workers, unsigned handlers, size_t journal_size)
 	    2 * (size_t)workers * journal_size;
 }
 
-static void *
+static struct header *
 map(int fd, size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED |
@@ -50,12 +62,32 @@ map(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Takes header; NULL if there is no memory. */
+static struct scoreboard *
+make(struct header *header, const struct header *said, size_t size)
+{
+	struct scoreboard *board = malloc(sizeof(*board));
+
+	if (board == NULL) {
+		(void)munmap(header, size);
+		return NULL;
+	}
+	*board = (struct scoreboard){
+		.workers = said->workers, .handlers = said->handlers,
+		.journal_size = (size_t)said->journal_size, .size = size,
+		.memory = (char *)header, .spooled = &header->spooled,
+		.lines = (void *)((char *)header + LINE)
+	};
+	return board;
+}
+
 struct scoreboard *
 scoreboard_new(unsigned workers, unsigned handlers, size_t journal_size,
     int *fd)
 {
 	const size_t size = size_of(workers, handlers, journal_size);
-	struct scoreboard *board;
+	struct scoreboard *board = NULL;
+	struct header *header;
 
 	*fd = memfd_create("scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd != -1 && (ftruncate(*fd, (off_t)size) == -1 || fcntl(*fd,
@@ -63,38 +95,40 @@ scoreboard_new(unsigned workers, unsigned handlers, size_t journal_size,
 		descriptor_close(*fd);
 		*fd = -1;
 	}
-	board = map(*fd, size);
+	header = map(*fd, size);
+	if (header != NULL) {
+		header->workers = workers;
+		header->handlers = handlers;
+		header->journal_size = journal_size;
+		board = make(header, header, size);
+	}
 	if (board == NULL) {
 		descriptor_close(*fd);
 		*fd = -1;
-		return NULL;
 	}
-	board->workers = workers;
-	board->handlers = handlers;
-	board->journal_size = journal_size;
-	board->size = size;
 	return board;
 }
 
 struct scoreboard *
 scoreboard_take(int fd, size_t journal_size)
 {
-	struct scoreboard *board;
+	struct header *header, said;
 	struct stat there;
 	size_t size;
 
-	if (fd == -1 || fstat(fd, &there) == -1 ||
-	    (size_t)there.st_size < sizeof(*board))
+	if (fd == -1 || fstat(fd, &there) == -1 || there.st_size < LINE)
 		return NULL;
 	size = (size_t)there.st_size;
-	board = map(fd, size);
-	if (board == NULL)
+	header = map(fd, size);
+	if (header == NULL)
 		return NULL;
-	if (board->workers <= MOST && board->handlers <= MOST &&
-	    board->size == size && board->journal_size == journal_size &&
-	    size_of(board->workers, board->handlers, journal_size) == size)
-		return board;
-	(void)munmap(board, size);
+	/* Copied first: a worker may write there while it is looked at. */
+	memcpy(&said, header, sizeof(said));
+	if (said.workers <= MOST && said.handlers <= MOST &&
+	    said.journal_size == journal_size &&
+	    size_of(said.workers, said.handlers, journal_size) == size)
+		return make(header, &said, size);
+	(void)munmap(header, size);
 	return NULL;
 }
 
@@ -104,7 +138,8 @@ scoreboard_free(struct scoreboard *board)
 	const int saved = errno;
 
 	if (board != NULL)
-		(void)munmap(board, board->size);
+		(void)munmap(board->memory, board->size);
+	free(board);
 	errno = saved;
 }
 
@@ -112,9 +147,9 @@ struct handler_line *
 scoreboard_handler(const struct scoreboard *board, unsigned worker,
     unsigned handler)
 {
-	const uintptr_t first = (uintptr_t)board + lines_size(board->workers);
+	char *first = board->memory + lines_size(board->workers);
 
-	return (struct handler_line *)first +
+	return (struct handler_line *)(void *)first +
 	    (size_t)worker * board->handlers + handler;
 }
 
@@ -122,11 +157,10 @@ char *
 scoreboard_journal(const struct scoreboard *board, unsigned worker,
     unsigned which)
 {
-	const uintptr_t first = (uintptr_t)board + lines_size(board->workers) +
+	char *first = board->memory + lines_size(board->workers) +
 	    handlers_size(board->workers, board->handlers);
 
-	return (char *)first +
-	    (2 * (size_t)worker + which) * board->journal_size;
+	return first + (2 * (size_t)worker + which) * board->journal_size;
 }
 
 static void

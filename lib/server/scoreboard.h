@@ -4,7 +4,8 @@
  *
  * One writer per line, relaxed atomic words, a sequence count around text, no
  * locks: their holder may be dead.  A reader believes nothing: a broken worker
- * can write anything here, so no pid of this table is ever signalled.
+ * can write anything here, so no pid of this table is ever signalled, and how
+ * large it is stands in memory that is not shared.
  */
 #ifndef SERVER_SCOREBOARD_H
 #define SERVER_SCOREBOARD_H
@@ -54,10 +55,10 @@ struct scoreboard {
 	unsigned		 workers;	/* lines */
 	unsigned		 handlers;	/* lines a worker */
 	size_t			 journal_size;	/* each of a worker's two */
-	size_t			 size;		/* of the mapping */
-	_Atomic int64_t		 spooled;	/* bytes, whole server */
-	_Atomic uint64_t	 sequence;
-	struct worker_line	 lines[];
+	size_t			 size;		/* of the memory */
+	char			*memory;	/* shared; what follows is in it */
+	_Atomic int64_t		*spooled;	/* bytes, whole server */
+	struct worker_line	*lines;
 };
 
 /*

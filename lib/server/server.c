@@ -456,7 +456,7 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	loop->board = board;
 	loop->index = index;
 	loop->line = &board->lines[index];
-	loop->space.used = &board->spooled;
+	loop->space.used = board->spooled;
 	loop->space.limit = server->settings.spool_space;
 	loop->space.dir = settings_spool_dir(&server->settings);
 	loop->requests = &server->requests;
@@ -478,17 +478,58 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	atomic_store(&loop->line->pid, getpid());
 }
 
+/*
+ * A process that a handler forks is none of ours: what it held open would keep
+ * clients waiting for their end, and the port from being free.
+ */
+static struct loop *guarded;
+
+static void
+forked_by_handler(void)
+{
+	const struct loop *loop = guarded;
+
+	if (loop == NULL)
+		return;
+	guarded = NULL;
+	for (size_t i = 0; i < loop->listener_count; i++)
+		descriptor_close(loop->listeners[i].source.fd);
+	for (uint32_t i = 0; i < loop->table.used; i++) {
+		const struct connection *conn = &loop->table.entries[i];
+
+		if (conn->state != CONNECTION_FREE)
+			descriptor_close(conn->fd);
+	}
+	descriptor_close(loop->server->control);
+	descriptor_close(loop->server->handover[0]);
+	descriptor_close(loop->server->handover[1]);
+}
+
+static void
+guard_forks(struct loop *loop)
+{
+	static bool is_registered;
+
+	guarded = loop;
+	if (!is_registered && loop != NULL)
+		is_registered = pthread_atfork(NULL, NULL,
+		    forked_by_handler) == 0;
+}
+
 static void
 serve(struct tine_server *server, struct loop *loop)
 {
 	worker_line_state(loop->line, WORKER_IDLE, clock_ms());
-	if (server->is_program)
+	if (server->is_program) {
 		crash_open(loop);
+		guard_forks(loop);
+	}
 	atomic_store(&server->loop, loop);
 	if (atomic_load(&server->end_wanted) != LOOP_RUNS)
 		loop_end(loop, (enum loop_end)atomic_load(
 		    &server->end_wanted));
 	loop_run(loop);
+	guard_forks(NULL);
 	crash_close(loop);
 	atomic_store(&server->loop, NULL);
 	atomic_store(&server->end_wanted, LOOP_RUNS);

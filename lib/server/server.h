@@ -91,6 +91,8 @@ struct tine_server {
 	int			 served;	/* the directory that is; -1 */
 	/* Called in each turn of a worker's loop, beside the hook. */
 	void			(*turned)(struct tine_server *);
+	/* Called in a worker that crashes; async-signal-safe. */
+	void			(*crashing)(struct tine_server *);
 	int			 control;	/* to the master; -1: none */
 	_Atomic(struct loop *)	 loop;		/* while it runs */
 	atomic_int		 end_wanted;	/* before the loop was there */

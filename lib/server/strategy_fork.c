@@ -244,7 +244,6 @@ note_busy(struct loop *loop, struct child *child, struct connection *conn)
 		    child->request);
 	}
 	atomic_fetch_add(&loop->line->busy, 1);
-	atomic_fetch_add(&loop->line->requests, 1);
 	remove_spare(child);
 	TAILQ_INSERT_TAIL(&crew.busy, child, entry);
 }
@@ -405,6 +404,7 @@ end_request(struct loop *loop, struct child *child, struct connection *conn)
 
 	crew.deaths = 0;
 	note_free(loop, child);
+	atomic_fetch_add(&loop->line->requests, 1);
 	if (child->requests < loop->settings->child_requests) {
 		child->progress = loop_now(loop);
 		add_spare(child);
@@ -744,7 +744,8 @@ forker_gone(struct loop *loop)
 	if (!loop_is_ending(loop))
 		server_log(loop->server, TINE_LOG_ERROR,
 		    "the forker has died; this worker leaves");
-	loop_end(loop, LOOP_DRAINS);
+	/* What waits is for others: nothing can be begun here. */
+	loop_end(loop, LOOP_MOVES);
 }
 
 static void
@@ -814,7 +815,8 @@ end_late(struct loop *loop)
 	const unsigned timeout = loop->settings->timeout;
 	struct child *child, *next;
 
-	if (timeout == 0 || loop->settings->workers == 0)
+	if (timeout == 0 || loop->settings->workers == 0 ||
+	    loop_now(loop) < loop->judge_after)
 		return;
 	end_failed(loop);
 	for (child = TAILQ_FIRST(&crew.busy); child != NULL; child = next) {

@@ -98,14 +98,19 @@ static void
 write_off(struct loop *loop, struct connection *conn)
 {
 	const struct exchange *exchange = conn->exchange;
+	const unsigned timeout = loop->settings->timeout;
+	char client[64];
 	size_t length = 0;
 	const char *text = loop->protocol->lost(exchange, 504, &length);
 
+	peer_format(&conn->peer, client, sizeof(client));
 	conn->is_written_off = true;
 	loop->written_off++;
-	server_log(loop->server, TINE_LOG_ERROR, "a handler is stuck: its "
-	    "thread is written off, and the worker will be replaced "
-	    "(request \"%.256s\")", loop->protocol->describe(exchange));
+	server_log(loop->server, TINE_LOG_ERROR, "a handler is stuck: client "
+	    "%s, request \"%.256s\", for over %u.%03u s; its thread is "
+	    "written off, and the worker is replaced", client,
+	    loop->protocol->describe(exchange), timeout / 1000,
+	    timeout % 1000);
 	if (text != NULL)
 		(void)send(conn->fd, text, length,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -131,6 +136,7 @@ tick(struct loop *loop)
 	const unsigned timeout = loop->settings->timeout;
 
 	if (timeout == 0 || loop->settings->workers == 0 ||
+	    loop_now(loop) < loop->judge_after ||
 	    atomic_load(&loop->line->busy) == 0)
 		return;
 	for (uint32_t i = 0; i < loop->table.used; i++) {

@@ -51,7 +51,7 @@ serving_open(const struct tine_http_handler *handler,
 	loop.server = server;
 	loop.board = server->board;
 	loop.line = &server->board->lines[0];
-	loop.space.used = &server->board->spooled;
+	loop.space.used = server->board->spooled;
 	loop.space.limit = 1 << 20;
 	loop.space.dir = "/tmp";
 	loop.requests = &server->requests;

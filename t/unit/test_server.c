@@ -364,7 +364,7 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 	handler_line_end(line);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
 	ck_assert(scoreboard_journal(board, 1, 1) + 128 <=
-	    (char *)board + board->size);
+	    board->memory + board->size);
 	ck_assert_str_eq(worker_state_name((enum worker_state)99), "unknown");
 	/* A later image of the program sees the same, or nothing. */
 	handler_line_begin(line, 7, &six, "PUT / HTTP/1.1");
