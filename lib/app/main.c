@@ -383,6 +383,7 @@ check_backlog(struct tine_server *server)
 	FILE *in = fopen("/proc/sys/net/core/somaxconn", "re");
 	unsigned most = UINT_MAX;
 
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's number fits */
 	if (in != NULL && fscanf(in, "%u", &most) != 1)
 		most = UINT_MAX;
 	if (in != NULL)

@@ -76,11 +76,12 @@ static size_t
 write_out(int fd, const char *data, size_t length)
 {
 	struct stat what;
-	const bool is_file = fstat(fd, &what) == 0 && S_ISREG(what.st_mode);
 	size_t done = 0;
+	bool is_file;
 
 	if (fd == JOURNAL_SYSLOG)
 		return write_syslog(data, length);
+	is_file = fstat(fd, &what) == 0 && S_ISREG(what.st_mode);
 	while (done < length && (is_file || can_write(fd))) {
 		const size_t piece = is_file ? length - done
 		    : piece_of(data + done, length - done);
