@@ -68,6 +68,18 @@ turned(struct tine_server *server)
 	turns++;
 }
 
+/* A process of the program's own, which is the program's to wait for. */
+static void
+start_helper(void)
+{
+	const pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(7);
+	(void)printf("helper %ld\n", (long)pid);
+	(void)fflush(stdout);
+}
+
 static int
 begin(struct tine_server *server)
 {
@@ -75,6 +87,8 @@ begin(struct tine_server *server)
 
 	(void)printf("worker_init\n");
 	(void)fflush(stdout);
+	if (getenv("HELPER") != NULL)
+		start_helper();
 	tine_server_set_data(server, text);
 	return 0;
 }
@@ -92,6 +106,8 @@ forked(struct tine_server *server)
 {
 	static char text[] = "post_fork";
 
+	if (getenv("BARREN") != NULL)
+		_exit(3);
 	tine_server_set_data(server, text);
 }
 

@@ -69,6 +69,8 @@ static const struct option_row rows[] = {
 	    "mode fork: children forked ahead (2)" },
 	{ "child-requests", "N", KIND_NUMBER, AT(child_requests), 1, INT_MAX,
 	    "mode fork: requests that a child takes (1)" },
+	{ "spare-timeout", "TIME", KIND_TIME, AT(spare_timeout), 0, 0,
+	    "mode fork: for a child that waits for a request (60)" },
 	{ "timeout", "TIME", KIND_TIME, AT(timeout), 0, 0,
 	    "single, fork: for a handler that moves no byte (60)" },
 	{ "start-timeout", "TIME", KIND_TIME, AT(start_timeout), 0, 0,

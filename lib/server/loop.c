@@ -277,6 +277,8 @@ loop_pend(struct loop *loop, struct connection *conn)
 void
 loop_pend_first(struct loop *loop, struct connection *conn)
 {
+	if (conn->list != CONNECTION_FREE)
+		TAILQ_REMOVE(list_of(loop, conn), conn, entry);
 	conn->list = CONNECTION_PENDING;
 	TAILQ_INSERT_HEAD(list_of(loop, conn), conn, entry);
 	count_pending(loop, 1);
@@ -598,6 +600,8 @@ patience(struct loop *loop, int timeout)
 		return 0;
 	timeout = sooner(timeout, next_deadline(loop));
 	timeout = sooner(timeout, accept_patience(loop));
+	if (loop->strategy->patience != NULL)
+		timeout = sooner(timeout, loop->strategy->patience(loop));
 	timeout = sooner(timeout, journal_tick(loop->requests, now,
 	    LOG_DELAY));
 	timeout = sooner(timeout, journal_tick(loop->errors, now, LOG_DELAY));

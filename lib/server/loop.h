@@ -67,6 +67,8 @@ struct strategy {
 	void		 (*resume)(struct loop *);
 	/* Called by the leader a few times a second while handlers run. */
 	void		 (*tick)(struct loop *);
+	/* How long the loop may wait until a tick is due, in ms; -1. */
+	int		 (*patience)(const struct loop *);
 	void		 (*close)(struct loop *);
 };
 

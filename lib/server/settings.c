@@ -19,6 +19,7 @@ static const struct settings defaults = {
 	.stack_size = 1024 * 1024,
 	.max_children = 40,		/* Python's */
 	.spare_children = 2,
+	.spare_timeout = 60 * 1000,
 	.child_requests = 1,		/* as ForkingMixIn */
 	.timeout = 60 * 1000,
 	.start_timeout = 60 * 1000,

@@ -39,6 +39,7 @@ struct settings {
 	unsigned	 stack_size;		/* of a handler's thread, bytes */
 	unsigned	 max_children;		/* at once, a worker */
 	unsigned	 spare_children;
+	unsigned	 spare_timeout;		/* ms: of one that waits; 0 */
 	unsigned	 child_requests;	/* a child */
 
 	unsigned	 timeout;		/* of a handler */

@@ -30,6 +30,7 @@
 #include "server.h"
 
 #define DECAY	1000	/* ms after which fewer spares are wanted again */
+#define LOOK	250	/* ms: no ticks come more often */
 #define RETRY	((uint64_t)100)	/* ms after which to fork again */
 #define DEATHS	6		/* the pause doubles so many times at most */
 
@@ -94,18 +95,17 @@ remove_spare(struct child *child)
 }
 
 /*
- * How many children to fork now.  While more spares than usual are kept, so
+ * How many children there should be more.  While more spares than usual are kept, so
  * that there are many requests, they are asked for by the dozen.
  */
 static unsigned
-wanted(const struct loop *loop)
+lacking(const struct loop *loop)
 {
 	const unsigned most = loop->settings->max_children;
 	const bool is_usual = crew.target <= loop->settings->spare_children;
 	unsigned count;
 
-	if (crew.spare_count >= crew.target || crew.count >= most ||
-	    loop_now(loop) < crew.retry)
+	if (crew.spare_count >= crew.target || crew.count >= most)
 		return 0;
 	if (!is_usual && crew.spare_count > crew.target / 2)
 		return 0;
@@ -139,7 +139,8 @@ send_order(unsigned count, unsigned gone_count)
 static void
 refill(struct loop *loop)
 {
-	const unsigned count = wanted(loop);
+	const unsigned count = loop_now(loop) < crew.retry ? 0
+	    : lacking(loop);
 
 	if (crew.asked > 0)
 		return;
@@ -156,22 +157,40 @@ refill(struct loop *loop)
 static void
 want_more(struct loop *loop)
 {
-	if (crew.asked == 0 && crew.target < loop->settings->max_children)
+	if (crew.asked == 0 && loop_now(loop) >= crew.retry &&
+	    crew.target < loop->settings->max_children)
 		crew.target *= 2;
 	crew.decay = loop_now(loop) + DECAY;
 	refill(loop);
 }
 
+/* The loop may have slept for long: what was due meanwhile is made up for. */
 static void
-want_fewer(struct loop *loop)
+want_fewer(const struct loop *loop)
 {
-	if (crew.target <= loop->settings->spare_children ||
-	    loop_now(loop) < crew.decay)
-		return;
-	crew.target /= 2;
-	if (crew.target < loop->settings->spare_children)
-		crew.target = loop->settings->spare_children;
-	crew.decay = loop_now(loop) + DECAY;
+	while (crew.target > loop->settings->spare_children &&
+	    loop_now(loop) >= crew.decay) {
+		crew.target /= 2;
+		if (crew.target < loop->settings->spare_children)
+			crew.target = loop->settings->spare_children;
+		crew.decay += DECAY;
+	}
+}
+
+/* When tick() has something to do although no client says a word. */
+static int
+patience(const struct loop *loop)
+{
+	const struct child *first = TAILQ_FIRST(&crew.spares);
+	const unsigned timeout = loop->settings->spare_timeout;
+	const uint64_t now = loop_now(loop);
+
+	if (crew.asked == 0 && (crew.gone_count > 0 || lacking(loop) > 0))
+		return LOOK;
+	if (first == NULL || timeout == 0)
+		return -1;
+	return first->progress + timeout > now + LOOK
+	    ? (int)(first->progress + timeout - now) : LOOK;
 }
 
 /* ------------------------------------------------------------ giving a request */
@@ -452,6 +471,19 @@ reply_lost(struct loop *loop, struct child *child)
 	child_failed(loop, child);
 }
 
+/* It died as a spare, before it read the request: another one has it. */
+static void
+give_again(struct loop *loop, struct child *child)
+{
+	struct connection *conn = child->conn;
+
+	note_free(loop, child);
+	add_spare(child);
+	spare_died(loop, child);
+	conn->state = CONNECTION_PENDING;
+	loop_pend_first(loop, conn);
+}
+
 /* ------------------------------------------------ replies larger than a spool */
 
 /* Whether the next record can be kept, or has to wait for the client. */
@@ -581,7 +613,10 @@ take_record(struct loop *loop, struct child *child,
 	return false;
 }
 
-/* One packet; 1, 0 if there is none, -1 at the end or if it is broken. */
+/*
+ * One packet; 1, 0 if there is none, -1 at the end or if it is broken: with
+ * errno ECONNRESET if the child has not read all that was sent to it.
+ */
 static int
 receive_record(const struct child *child, struct child_record *record,
     char *data, int *fd)
@@ -594,6 +629,8 @@ receive_record(const struct child *child, struct child_record *record,
 	if (n == -1 && (errno == EAGAIN || errno == ENOMEM ||
 	    errno == ENOBUFS))
 		return 0;
+	if (n >= 0)
+		errno = EPROTO;		/* if it is no record */
 	if (n < (ssize_t)sizeof(*record)) {
 		if (count > 0)
 			descriptor_close(*fd);
@@ -628,7 +665,11 @@ child_ready(struct loop *loop, struct source *source, unsigned events)
 		got = receive_record(child, &record, data, &fd);
 		if (got == 0)
 			break;
-		if (got == -1 && child->state == CHILD_BUSY) {
+		if (got == -1 && child->state == CHILD_BUSY &&
+		    errno == ECONNRESET) {
+			give_again(loop, child);
+			there = false;
+		} else if (got == -1 && child->state == CHILD_BUSY) {
 			child_failed(loop, child);
 			there = false;
 		} else if (got == -1) {
@@ -831,6 +872,24 @@ end_late(struct loop *loop)
 	}
 }
 
+/*
+ * Spares are thrown away when they have waited for long: what they took with
+ * them, such as a connection that post_fork has opened, grows old.  There are
+ * new ones, unless fewer are wanted by now.
+ */
+static void
+end_old(struct loop *loop)
+{
+	const unsigned timeout = loop->settings->spare_timeout;
+	struct child *child;
+
+	while (timeout != 0 && (child = TAILQ_FIRST(&crew.spares)) != NULL &&
+	    loop_now(loop) - child->progress >= timeout) {
+		remove_spare(child);
+		let_go(loop, child);
+	}
+}
+
 static void
 tick(struct loop *loop)
 {
@@ -839,6 +898,7 @@ tick(struct loop *loop)
 	if (!thread_self->leads)
 		return;
 	want_fewer(loop);
+	end_old(loop);
 	resume(loop);
 }
 
@@ -932,5 +992,6 @@ const struct strategy strategy_fork = {
 	.start = start,
 	.resume = resume,
 	.tick = tick,
+	.patience = patience,
 	.close = close_forker
 };
