@@ -638,7 +638,6 @@ save(struct tine_request *req)
 static void
 answer(struct tine_request *req)
 {
-	volatile int *null = NULL;
 	char text[64], byte = '\0';
 
 	if (strcmp(req->real_path, "/try") == 0) {
@@ -646,7 +645,7 @@ answer(struct tine_request *req)
 	} else if (strcmp(req->real_path, "/form") == 0) {
 		save(req);
 	} else if (strcmp(req->real_path, "/crash") == 0) {
-		*null = 0;
+		(void)raise(SIGSEGV);
 	} else if (strcmp(req->real_path, "/sleep") == 0) {
 		const struct timespec while_others_wait = { 1, 0 };
 

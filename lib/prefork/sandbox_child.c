@@ -2,7 +2,8 @@
 /*
  * The child of a forker that is locked in: it inherits all that, and then
  * must neither fork, as its forker does, nor signal anybody else.  There may
- * be one for each request, so the filter is made by hand.
+ * be one for each request, so the filter is made by hand, and short: the
+ * kernel tries it with each of its system calls when it is loaded.
  */
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -65,9 +66,6 @@ seccomp_enter_child(void)
 		ALLOW, REFUSE,
 		ONLY_SELF(SYS_kill, self),
 		ONLY_SELF(SYS_tgkill, self),
-		ONLY_SELF(SYS_rt_sigqueueinfo, self),
-		ONLY_SELF(SYS_rt_tgsigqueueinfo, self),
-		NOT(SYS_tkill),
 #ifdef SYS_fork
 		NOT(SYS_fork),
 #endif

@@ -24,6 +24,9 @@
 #include <seccomp.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef HAVE_MALLOC_TRIM
+#include <malloc.h>
+#endif
 
 #include "../base/failure.h"
 #include "confinement.h"
@@ -161,9 +164,9 @@ static const struct condition for_forking[] = {
 	{ "seccomp", IS(0, SECCOMP_SET_MODE_FILTER) },
 };
 
+/* Of these a child gives up what is not aimed at itself: sandbox_child.c. */
 static const char *const by_forkers[] = {
-	"fork", "kill", "pidfd_open", "rt_sigqueueinfo",
-	"rt_tgsigqueueinfo", "tgkill"
+	"fork", "kill", "pidfd_open", "tgkill"
 };
 
 /* Whose first argument names a process, which may only be this one. */
@@ -349,6 +352,10 @@ seccomp_enter(const struct confinement *confinement)
 	if (result == 0)
 		result = seccomp_load(filter);
 	seccomp_release(filter);
+#ifdef HAVE_MALLOC_TRIM
+	/* What libseccomp has used would be copied by each fork(2). */
+	(void)malloc_trim(0);
+#endif
 	if (result != 0)
 		return failure_errno(-result, "--sandbox: seccomp: %s",
 		    strerror(-result));

@@ -83,6 +83,8 @@ note_gone(struct forker *forker, const struct forker_gone *gone,
 {
 	struct forker_gone *more;
 
+	if (count == 0)
+		return 0;		/* nor is there a place for it */
 	if (forker->gone_count + count > forker->gone_size) {
 		more = reallocarray(forker->gone, forker->gone_count + count,
 		    sizeof(*more));
