@@ -17,6 +17,7 @@ struct confinement {
 	const char	*spool;		/* a directory of our own; NULL: none */
 	bool		 spool_has_names;	/* for there is no O_TMPFILE */
 	bool		 may_write;	/* elsewhere too */
+	bool		 uses_syslog;	/* and connects to it anew */
 };
 
 /* --- sandbox_landlock.c */

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "../base/backtrace.h"
@@ -157,7 +156,9 @@ enter(struct tine_server *server, enum confined who)
 		.server = server, .who = who,
 		.landlock = landlock_version(),
 		.spool = sandbox.spool,
-		.spool_has_names = sandbox.spool_has_names
+		.spool_has_names = sandbox.spool_has_names,
+		.uses_syslog = server->use_syslog ||
+		    strcmp(settings->log, "syslog") == 0
 	};
 
 	for (unsigned i = 0; i < settings->sandbox_path_count; i++)

@@ -114,9 +114,8 @@ landlock_version(void)
 static struct ruleset
 all_of(const struct confinement *confinement)
 {
-	const struct tine_server *server = confinement->server;
 	const int version = confinement->landlock;
-	const bool connects = server->settings.sandbox_connect;
+	const bool connects = confinement->server->settings.sandbox_connect;
 	struct ruleset all = { RIGHT(13) - 1, 0, 0 };
 
 	if (version >= 2)
@@ -132,7 +131,7 @@ all_of(const struct confinement *confinement)
 	/* Children of mode fork are in no domain below their worker's. */
 	if (version >= 6 && confinement->who != CONFINED_RELAY)
 		all.scopes |= SCOPE_SIGNAL;
-	if (version >= 9 && !connects && !server->use_syslog)
+	if (version >= 9 && !connects && !confinement->uses_syslog)
 		all.files |= RESOLVE_UNIX;
 	return all;
 }

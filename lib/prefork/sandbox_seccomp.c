@@ -243,8 +243,8 @@ add_sockets(scmp_filter_ctx filter, const struct confinement *confinement)
 
 	result = add_names(filter, SCMP_ACT_ERRNO(EACCES), to_serve,
 	    COUNT(to_serve));
-	/* syslog(3) connects anew when its daemon has been restarted. */
-	if (result == 0 && !connects && !confinement->server->use_syslog)
+	/* The system's log may have been restarted. */
+	if (result == 0 && !connects && !confinement->uses_syslog)
 		return add_names(filter, SCMP_ACT_ERRNO(EACCES), to_connect,
 		    COUNT(to_connect));
 	if (result == 0)
