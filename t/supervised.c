@@ -78,6 +78,11 @@ begin(struct tine_server *server)
 		write_file(number + 1, "env; grep ^Sig /proc/self/status");
 	if (strncmp(what, "unless=", 7) == 0 && access(number + 1, F_OK) == 0)
 		return -1;
+	if (strncmp(what, "slow_if=", 8) == 0 &&
+	    access(number + 1, F_OK) == 0) {
+		(void)fprintf(stderr, "worker_init is slow\n");
+		pause_ms(20000);
+	}
 	if (strcmp(what, "fail") == 0) {
 		(void)fprintf(stderr, "there is no database\n");
 		return -1;

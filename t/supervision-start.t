@@ -415,18 +415,9 @@ subtest "12. LISTEN_PID of another process; no listening socket" => sub {
 		is($server->ask("/hello")->{status}, 200, "it binds itself");
 		$server->stop;
 
-		# A program that is executed with these descriptors.
-		my $pass = sub {
-			my ($listens, @names) = @_;
-			my $fd = 3;
-
-			POSIX::dup2(fileno($_), $fd++) for @names;
-			$ENV{LISTEN_PID} = $$;
-			$ENV{LISTEN_FDS} = @names;
-		};
 		open(my $file, "<", "/dev/null");
 		my ($status, $text) = launch(workers => $workers,
-		    before => sub { $pass->(0, $file) })->outcome;
+		    before => sub { pass_sockets($file) })->outcome;
 		is($status, 78, "a descriptor that does not listen: 78");
 		like($text, qr/LISTEN_FDS: descriptor 3 is not a listening socket/,
 		    "it is named");
@@ -435,7 +426,7 @@ subtest "12. LISTEN_PID of another process; no listening socket" => sub {
 		    LocalAddr => "127.0.0.1") } 1, 2;
 		my @ports = map { $_->sockport } @sockets;
 		$server = start(workers => $workers, bind => [],
-		    before => sub { $pass->(1, @sockets) });
+		    before => sub { pass_sockets(@sockets) });
 		is(join(" ", sort @{$server->{addresses}}), join(" ", sort
 		    map { "http://127.0.0.1:$_/" } @ports),
 		    "without --bind all of them are taken");
@@ -448,7 +439,7 @@ subtest "12. LISTEN_PID of another process; no listening socket" => sub {
 		@ports = map { $_->sockport } @sockets;
 		$server = start(workers => $workers, bind =>
 		    ["127.0.0.1:$ports[1]"],
-		    before => sub { $pass->(1, @sockets) });
+		    before => sub { pass_sockets(@sockets) });
 		close($_) for @sockets;
 		is($server->ask("/hello")->{status}, 200,
 		    "with --bind the one of that address is");

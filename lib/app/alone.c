@@ -3,6 +3,7 @@
  * See alone.h.
  */
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 
 #include <errno.h>
@@ -20,6 +21,9 @@
 #include "alone.h"
 #include "pidfile.h"
 
+#define QUICK_GRACE	800	/* ms that handlers have in a quick stop */
+#define OVERTIME	200	/* ms that the loop has to say so and end */
+
 static const char farewell[] = "\nKeyboard interrupt received, exiting.\n";
 
 static struct {
@@ -36,6 +40,15 @@ static struct {
 
 /* ----------------------------------------------------------------- signals */
 
+/* Without its lock, whose holder may be the one that is interrupted. */
+static void
+leave_lines(const struct journal *journal)
+{
+	if (journal->data != NULL)
+		journal_salvage(journal->fd, journal->data, journal->size,
+		    atomic_load(journal->used));
+}
+
 /*
  * The handler, or worker_init, did not end in time: as main() would do it,
  * by what may be called in a signal handler.
@@ -48,6 +61,8 @@ give_up(int sig)
 	(void)sig;
 	if (alone.interrupts > 0)
 		(void)!write(STDOUT_FILENO, farewell, sizeof(farewell) - 1);
+	leave_lines(&server->requests);
+	leave_lines(&server->errors);
 	for (size_t i = 0; i < server->listener_count; i++)
 		listener_close(&server->listeners[i], true);
 	pidfile_drop(server);
@@ -73,6 +88,19 @@ wake(void)
 	(void)!write(alone.source.fd, &one, sizeof(one));
 }
 
+/* The loop ends by itself, but it cannot end a handler. */
+static void
+set_limit(unsigned ms)
+{
+	const unsigned all = ms + OVERTIME;
+	const struct itimerval timer = {
+		.it_value = { all / 1000, all % 1000 * 1000 }
+	};
+
+	if (ms != 0)
+		(void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static void
 stop(int sig)
 {
@@ -84,8 +112,8 @@ stop(int sig)
 	/* Before it serves there is nothing that could be finished. */
 	if (alone.interrupts > 1 || !alone.is_serving)
 		give_up(sig);
-	if (sig == SIGINT)
-		(void)alarm(1);
+	set_limit(sig == SIGINT ? QUICK_GRACE
+	    : alone.server->settings.graceful_timeout);
 	server_end(alone.server, sig == SIGINT ? LOOP_QUITS : LOOP_DRAINS);
 	alone.stops = 1;
 	wake();

@@ -465,13 +465,34 @@ grace_left(const struct loop *loop)
 	return past < grace ? (int)(grace - past) : 0;
 }
 
+/* What is in hand when the time is over.  A master says it itself. */
+static void
+log_cut(const struct loop *loop)
+{
+	char client[64], request[256];
+
+	for (unsigned i = 0; i < loop->board->handlers; i++) {
+		const uint64_t since = handler_line_read(scoreboard_handler(
+		    loop->board, loop->index, i), client, request);
+
+		if (since != 0)
+			server_log(loop->server, TINE_LOG_WARNING, "cut off: "
+			    "client %s, request \"%s\", for %llu ms", client,
+			    request, (unsigned long long)(loop_now(loop) -
+			    since));
+	}
+}
+
 static void
 note_end(struct loop *loop)
 {
 	enum loop_end wanted = (enum loop_end)atomic_load(&loop->end_wanted);
 
-	if (grace_left(loop) == 0)
+	if (grace_left(loop) == 0) {
 		wanted = LOOP_QUITS;
+		if (loop->server->control == -1)
+			log_cut(loop);
+	}
 	if (wanted == loop->end_seen)
 		return;
 	if (loop->end_seen == LOOP_RUNS)

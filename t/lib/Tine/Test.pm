@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Exporter qw(import);
+use Fcntl qw(F_DUPFD);
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
@@ -15,7 +16,8 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOCK_DGRAM SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build slow
+our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build
+    slow pass_sockets
     program request slurp children alive reply_of tail_of run_command
     cpu_of threads_of descriptors_of is_pattern spew variant binary
     under_load notify_socket);
@@ -63,6 +65,18 @@ sub notify_socket {
 	$socket->blocking(0);
 	return bless { path => $path, socket => $socket, got => [] },
 	    "Tine::Notify";
+}
+
+# Makes handles what a service manager passes to the program that this process
+# is about to execute; for the option before of launch().
+sub pass_sockets {
+	my @high = map { fcntl($_, F_DUPFD, 100) // croak "dup: $!" } @_;
+
+	for my $i (0 .. $#high) {
+		POSIX::dup2($high[$i], 3 + $i);
+		POSIX::close($high[$i]);
+	}
+	@ENV{qw(LISTEN_PID LISTEN_FDS)} = ($$, scalar @high);
 }
 
 # Waits until the condition is true; returns what it returned, or false.
