@@ -149,6 +149,15 @@ journal_flush(struct journal *journal)
 	(void)pthread_mutex_unlock(&journal->lock);
 }
 
+void
+journal_tell_lost(struct journal *journal)
+{
+	(void)pthread_mutex_lock(&journal->lock);
+	if (journal->fd != -1 && journal->lost > 0)
+		(void)tell_lost(journal);
+	(void)pthread_mutex_unlock(&journal->lock);
+}
+
 static void
 append_locked(struct journal *journal, uint64_t now, const char *text,
     size_t length)

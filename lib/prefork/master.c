@@ -291,6 +291,8 @@ idle_time(const struct master *master)
 		due = said;
 	if (master->upgrade != NULL && (due == 0 || due > now + 200))
 		due = now + 200;
+	if (master->server->errors.lost > 0 && (due == 0 || due > now + LATE))
+		due = now + LATE;
 	if (due == 0)
 		return -1;
 	return due > now ? (int)(due - now) : 0;
@@ -360,7 +362,26 @@ supervise(struct master *master)
 		reload_turn(master);
 		upgrade_turn(master);
 		notify_turn(master);
+		journal_tell_lost(&master->server->errors);
 	}
+}
+
+/* Nobody who does not read the error log may hold the master up. */
+static void
+open_journal(struct master *master)
+{
+	struct tine_server *server = master->server;
+
+	journal_open(&server->errors, server->log_fds[1], master->log,
+	    sizeof(master->log), &master->log_used);
+}
+
+/* What comes after is written by the server itself. */
+static void
+close_journal(struct master *master)
+{
+	journal_tell_lost(&master->server->errors);
+	master->server->errors.data = NULL;
 }
 
 static int
@@ -390,6 +411,7 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 
 	notify_open(&master.notify);
 	server_clean_environment();
+	open_journal(&master);
 	if (open_master(&master) == 0) {
 		master_title(&master);
 		supervise(&master);
@@ -397,6 +419,7 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 		master.status = EX_OSERR;
 		notify_export(&master.notify);	/* to who takes over again */
 	}
+	close_journal(&master);
 	workers_close(&master);
 	close_signals(&master);
 	notify_close(&master.notify);

@@ -165,23 +165,30 @@ static void
 fork_failed(struct master *master)
 {
 	const uint64_t now = clock_ms();
+	const int error = errno;
+	char why[128];
 
 	if (master->phase == PHASE_STARTING) {
 		(void)snprintf(master->first_reason,
 		    sizeof(master->first_reason), "cannot fork a worker: %s "
-		    "(see ulimit -u)", strerror(errno));
+		    "(see ulimit -u)", strerror(error));
 		master->first_status = EX_OSERR;
 	}
 	if (!master->is_fork_failing)
 		server_log(master->server, TINE_LOG_ERROR,
 		    "cannot fork a worker: %s; trying again",
-		    strerror(errno));
+		    strerror(error));
 	master->is_fork_failing = true;
 	master->fork_pause = master->fork_pause == 0 ? FORK_PAUSE
 	    : master->fork_pause * 2;
 	if (master->fork_pause > FORK_LONGEST)
 		master->fork_pause = FORK_LONGEST;
 	master->fork_after = now + master->fork_pause;
+	if (master->reload == RELOAD_TRIAL) {
+		(void)snprintf(why, sizeof(why), "cannot fork a worker: %s",
+		    strerror(error));
+		reload_failed(master, why);
+	}
 }
 
 static void
