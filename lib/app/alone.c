@@ -94,7 +94,7 @@ set_limit(unsigned ms)
 {
 	const unsigned all = ms + OVERTIME;
 	const struct itimerval timer = {
-		.it_value = { all / 1000, all % 1000 * 1000 }
+		.it_value = { all / 1000, (suseconds_t)(all % 1000) * 1000 }
 	};
 
 	if (ms != 0)
