@@ -162,26 +162,6 @@ interrupt(struct master *master)
 
 /* ----------------------------------------------------------- what it is told */
 
-static void
-resize(struct master *master, bool up)
-{
-	if (up && master->most >= master->slot_count / 2) {
-		server_log(master->server, TINE_LOG_WARNING, "TTIN: no room "
-		    "for more than %u workers (raise --workers)",
-		    master->most);
-	} else if (up) {
-		master->wanted++;
-		master->least++;
-		master->most++;
-	} else if (!up && master->most > 1) {
-		master->most--;
-		master->least -= master->least > 1;
-		master->wanted -= master->wanted > master->least;
-	}
-	master->fork_after = 0;
-	master->useless = 0;
-}
-
 /* A terminal that has gone is no wish for a reload. */
 static bool
 has_hung_up(const struct master *master)
@@ -224,7 +204,7 @@ handle_signal(struct master *master, const struct signalfd_siginfo *info)
 	case SIGTTOU:
 		/* The kernel sends the same on access to the terminal. */
 		if (is_from_process && master->phase == PHASE_SERVING)
-			resize(master, info->ssi_signo == SIGTTIN);
+			sizing_ask(master, info->ssi_signo == SIGTTIN);
 		break;
 	default:
 		break;
@@ -239,6 +219,39 @@ read_signals(struct master *master)
 	while (read(master->signals, &info, sizeof(info)) ==
 	    (ssize_t)sizeof(info))
 		handle_signal(master, &info);
+}
+
+/* --------------------------------------------------------------- the start */
+
+/* A start that cannot succeed ends the master, with the workers' status. */
+static void
+judge_start(struct master *master)
+{
+	const unsigned limit = master->server->settings.start_timeout;
+	const unsigned serving = workers_count(master, SLOT_SERVING,
+	    SLOT_SERVING);
+	const bool is_late = limit != 0 &&
+	    clock_ms() - master->started >= limit;
+
+	if (master->phase != PHASE_STARTING)
+		return;
+	if (serving > 0 && (is_late || serving >= master->wanted)) {
+		master->phase = PHASE_SERVING;
+		master->full_since = clock_ms();
+		master_title(master);
+		notify_send(&master->notify, "READY=1\nSTATUS=%u workers "
+		    "serve\nMAINPID=%ld", serving, (long)getpid());
+		if (master->ready != NULL)
+			master->ready(master->server);
+	} else if (is_late || (master->first_status != 0 && serving == 0 &&
+	    workers_count(master, SLOT_STARTING, SLOT_STARTING) == 0)) {
+		master->status = master->first_status != 0
+		    ? master->first_status : EX_SOFTWARE;
+		(void)failure("no worker became ready: %s",
+		    *master->first_reason != '\0' ? master->first_reason
+		    : "none was within --start-timeout");
+		master_stop(master, true);
+	}
 }
 
 /* ---------------------------------------------------------------- the turn */
@@ -256,7 +269,7 @@ static bool
 is_well(const struct master *master)
 {
 	return master->phase != PHASE_SERVING ||
-	    workers_are_slowed(master) ||
+	    balance_is_slowed(master) ||
 	    workers_count(master, SLOT_SERVING, SLOT_ENDING) > 0;
 }
 
@@ -278,21 +291,19 @@ idle_time(const struct master *master)
 {
 	const uint64_t now = clock_ms();
 	const uint64_t said = notify_due(&master->notify, is_waiting(master));
-	uint64_t due = workers_due(master);
+	uint64_t due = watch_due(master);
 
+	due = sooner(due, balance_due(master));
+	due = sooner(due, sizing_due(master));
+	due = sooner(due, said);
 	if (master->phase == PHASE_STARTING &&
-	    master->server->settings.start_timeout != 0) {
-		const uint64_t end = master->started +
-		    master->server->settings.start_timeout;
-
-		due = due == 0 || end < due ? end : due;
-	}
-	if (said != 0 && (due == 0 || said < due))
-		due = said;
-	if (master->upgrade != NULL && (due == 0 || due > now + 200))
-		due = now + 200;
-	if (master->server->errors.lost > 0 && (due == 0 || due > now + LATE))
-		due = now + LATE;
+	    master->server->settings.start_timeout != 0)
+		due = sooner(due, master->started +
+		    master->server->settings.start_timeout);
+	if (master->upgrade != NULL)
+		due = sooner(due, now + 200);
+	if (master->server->errors.lost > 0)
+		due = sooner(due, now + LATE);
 	if (due == 0)
 		return -1;
 	return due > now ? (int)(due - now) : 0;
@@ -348,17 +359,17 @@ supervise(struct master *master)
 		int pause;
 		bool late;
 
-		workers_balance(master);
+		balance_turn(master);
 		pause = idle_time(master);
 		wait_for_news(master);
 		late = was_held_up(pause >= 0 ? now + (uint64_t)pause : 0);
-		workers_reap(master);
+		deaths_reap(master);
 		if (late && poll(NULL, 0, LATE) == 0)
 			continue;
-		workers_judge_start(master);
-		workers_end_stuck(master);
-		workers_end_late(master);
-		workers_resize(master);
+		judge_start(master);
+		watch_end_stuck(master);
+		watch_end_late(master);
+		sizing_turn(master);
 		reload_turn(master);
 		upgrade_turn(master);
 		notify_turn(master);

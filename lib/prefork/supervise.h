@@ -100,6 +100,13 @@ struct master {
 	bool			 upgrade_wanted;
 };
 
+/* The earlier of two times, of which 0 is none. */
+static inline uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 /* --- workers.c */
 
 int	workers_open(struct master *master);
@@ -114,32 +121,73 @@ int	workers_make_room(struct master *master);
 unsigned workers_count(const struct master *master, enum slot_state from,
 	    enum slot_state to);
 
-/* Forks what is missing, and lets go of what is too much. */
-void	workers_balance(struct master *master);
+/* The scoreboard that a worker's line is of, and that line. */
+struct scoreboard *workers_board(const struct master *master,
+	    const struct slot *slot);
+struct worker_line *workers_line(const struct master *master,
+	    const struct slot *slot);
 
-/* Takes the statuses of those that died. */
-void	workers_reap(struct master *master);
-
-/* Ends those whose time is over. */
-void	workers_end_late(struct master *master);
-void	workers_end_stuck(struct master *master);
+/* False if that failed, or would be too much in this second. */
+bool	workers_fork(struct master *master, unsigned index);
 
 void	workers_tell(const struct slot *slot, enum command what);
 
 /* Takes what it says on its control socket. */
 void	workers_hear(struct master *master, struct slot *slot);
 
-/* Looks at the load, and moves wanted between its bounds. */
-void	workers_resize(struct master *master);
+/*
+ * Logs each request that a worker has in hand; format has a %u for the
+ * worker's number and a %s for the request.
+ */
+void	workers_log_hand(struct master *master, unsigned index,
+	    enum tine_level level, const char *format);
 
-/* The earliest time, ms, at which there is something to do; 0: none. */
-uint64_t workers_due(const struct master *master);
+/* --- balance.c */
+
+/* Forks what is missing, and lets go of what is too much. */
+void	balance_turn(struct master *master);
+
+/* The earliest time, ms, at which one may be forked; 0: none is missing. */
+uint64_t balance_due(const struct master *master);
 
 /* Whether forking is slowed down: by a crash loop, or because it fails. */
-bool	workers_are_slowed(const struct master *master);
+bool	balance_is_slowed(const struct master *master);
 
-/* Whether the start has failed or is complete. */
-void	workers_judge_start(struct master *master);
+/*
+ * What has become of the workers that were tried since deaths were useless:
+ * one has shown that it works, or has still to do so.
+ */
+enum trial { TRIAL_NONE, TRIAL_RUNS, TRIAL_PROVEN };
+enum trial balance_trial(const struct master *master);
+
+/* --- deaths.c */
+
+/* Takes the statuses of those that died. */
+void	deaths_reap(struct master *master);
+
+/* Whether so many were useless in a row that forking has to be slowed. */
+bool	deaths_are_looping(const struct master *master);
+
+/* --- watch.c */
+
+/* Ends those whose time is over. */
+void	watch_end_late(struct master *master);
+void	watch_end_stuck(struct master *master);
+
+/* The earliest time, ms, at which one may have to be ended; 0: none. */
+uint64_t watch_due(const struct master *master);
+
+/* --- sizing.c */
+
+/* Looks at the load, and moves wanted between its bounds. */
+void	sizing_turn(struct master *master);
+uint64_t sizing_due(const struct master *master);
+
+/* SIGTTIN and SIGTTOU: one more or one fewer. */
+void	sizing_ask(struct master *master, bool up);
+
+/* Whether it is too young to be let go, as others can be. */
+bool	sizing_is_young(const struct slot *slot);
 
 /* --- master.c */
 
