@@ -5,9 +5,16 @@
  * (1: a descriptor comes with it, 2: it is the forker's), the length in two
  * bytes, the lower first, and so many bytes.
  */
-#include "../../lib/server/strategy_fork.c"
+#include <sys/socket.h>
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lib/base/descriptor.h"
+#include "../../lib/server/children.h"
+#include "../../lib/server/server.h"
 
 #include "serving.h"
 
@@ -53,21 +60,21 @@ make_child(int fd, struct connection *conn)
 	child->source.ready = child_ready;
 	child->pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	child->pid = INT32_MAX;		/* nobody's */
-	crew.count++;
-	add_spare(child);
+	children.count++;
+	child_add_spare(child);
 	if (loop_watch(serving, &child->source) == -1)
 		abort();
-	note_busy(serving, child, conn);
+	child_begin(serving, child, conn);
 	return child;
 }
 
 static void
 begin_crew(int channel)
 {
-	if (open_crew(serving->settings) == -1)
+	if (children_open(serving->settings) == -1)
 		abort();
-	crew.channel.fd = channel;
-	if (loop_watch(serving, &crew.channel) == -1)
+	children.channel.fd = channel;
+	if (loop_watch(serving, &children.channel) == -1)
 		abort();
 }
 
@@ -77,10 +84,11 @@ end_crew(void)
 {
 	struct child *child;
 
-	while ((child = TAILQ_FIRST(&crew.busy)) != NULL)
+	while ((child = TAILQ_FIRST(&children.busy)) != NULL)
 		child_failed(serving, child);
-	poller_remove(serving->poller, crew.channel.fd);
-	close_forker(serving);
+	poller_remove(serving->poller, children.channel.fd);
+	children_close();
+	descriptor_close(children.channel.fd);
 	for (uint32_t i = 0; i < serving->table.used; i++) {
 		struct connection *conn = &serving->table.entries[i];
 
@@ -132,11 +140,11 @@ feed(const uint8_t *data, size_t size, struct child *child, int childs,
 			say_packet(forkers, data + 3, length,
 			    (data[0] & 1) != 0);
 		/* A child that was let go is in another list, or freed. */
-		if (TAILQ_FIRST(&crew.busy) == child)
+		if (TAILQ_FIRST(&children.busy) == child)
 			child_ready(serving, &child->source, POLLER_READ);
 		if ((data[0] & 2) != 0)
-			hear(serving, &crew.channel, POLLER_READ);
-		send_all_held(serving);
+			children_hear(serving, &children.channel, POLLER_READ);
+		children_send_held(serving);
 		data += 3 + length;
 		size -= 3 + length;
 	}

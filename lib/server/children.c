@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The children of a worker in mode fork: how many there are and should be,
+ * and how one comes to its end.  See children.h.
+ */
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <assert.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/descriptor.h"
+#include "children.h"
+
+#define DECAY	1000	/* ms after which fewer spares are wanted again */
+#define LOOK	250	/* ms: no ticks come more often */
+#define DEATHS	6	/* the pause doubles so many times at most */
+
+struct children children;
+
+void
+child_add_spare(struct child *child)
+{
+	child->state = CHILD_SPARE;
+	TAILQ_INSERT_TAIL(&children.spares, child, entry);
+	children.spare_count++;
+}
+
+void
+child_remove_spare(struct child *child)
+{
+	TAILQ_REMOVE(&children.spares, child, entry);
+	children.spare_count--;
+}
+
+/*
+ * How many children there should be more.  While more spares than usual are
+ * kept, so that there are many requests, they are asked for by the dozen.
+ */
+static unsigned
+lacking(const struct loop *loop)
+{
+	const unsigned most = loop->settings->max_children;
+	const bool is_usual = children.target <= loop->settings->spare_children;
+	unsigned count;
+
+	if (children.spare_count >= children.target || children.count >= most)
+		return 0;
+	if (!is_usual && children.spare_count > children.target / 2)
+		return 0;
+	count = children.target - children.spare_count;
+	return count < most - children.count ? count : most - children.count;
+}
+
+static int
+send_order(unsigned count, unsigned gone_count)
+{
+	struct forker_order order = {
+		.count = count, .gone_count = gone_count
+	};
+	const size_t told = gone_count * sizeof(order.gone[0]);
+	const size_t size = offsetof(struct forker_order, gone) + told;
+
+	memcpy(order.gone, children.gone + children.gone_count - gone_count,
+	    told);
+	if (send(children.channel.fd, &order, size,
+	    MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size)
+		return -1;
+	children.gone_count -= gone_count;
+	children.asked += count;
+	return 0;
+}
+
+/*
+ * Tells the forker how many children are wanted and which have ended.  It
+ * gets one order at a time: what happens while it forks goes into the next,
+ * so that it is woken the less, the more there is to do.
+ */
+void
+children_refill(struct loop *loop)
+{
+	const unsigned count = loop_now(loop) < children.retry ? 0
+	    : lacking(loop);
+
+	if (children.asked > 0)
+		return;
+	/* The last packet asks for children, so that all were told before. */
+	while (children.gone_count > ORDER_GONE) {
+		if (send_order(0, ORDER_GONE) == -1)
+			return;
+	}
+	if (count > 0 || children.gone_count > 0)
+		(void)send_order(count, children.gone_count);
+}
+
+void
+children_want_more(struct loop *loop)
+{
+	if (children.asked == 0 && loop_now(loop) >= children.retry &&
+	    children.target < loop->settings->max_children)
+		children.target *= 2;
+	children.decay = loop_now(loop) + DECAY;
+	children_refill(loop);
+}
+
+/* The loop may have slept for long: what was due meanwhile is made up for. */
+void
+children_want_fewer(const struct loop *loop)
+{
+	while (children.target > loop->settings->spare_children &&
+	    loop_now(loop) >= children.decay) {
+		children.target /= 2;
+		if (children.target < loop->settings->spare_children)
+			children.target = loop->settings->spare_children;
+		children.decay += DECAY;
+	}
+}
+
+int
+children_patience(const struct loop *loop)
+{
+	const struct child *first = TAILQ_FIRST(&children.spares);
+	const unsigned timeout = loop->settings->spare_timeout;
+	const uint64_t now = loop_now(loop);
+
+	if (children.asked == 0 &&
+	    (children.gone_count > 0 || lacking(loop) > 0))
+		return LOOK;
+	if (first == NULL || timeout == 0)
+		return -1;
+	return first->progress + timeout > now + LOOK
+	    ? (int)(first->progress + timeout - now) : LOOK;
+}
+
+/*
+ * The forker is told by the next order, which takes all of them: so no more
+ * can gather than children there may be.
+ */
+void
+children_note_gone(const struct loop *loop, pid_t pid, bool is_asked)
+{
+	assert(children.gone_count < loop->settings->max_children);
+	children.gone[children.gone_count++] = (struct forker_gone){
+		.pid = pid, .is_asked = is_asked
+	};
+}
+
+int
+child_detach(struct loop *loop, struct child *child)
+{
+	const int fd = child->source.fd;
+
+	loop_unwatch(loop, &child->source);
+	children.count--;
+	children_note_gone(loop, child->pid, child->is_failed);
+	if (child->is_failed) {
+		child->source.fd = -1;
+		child->state = CHILD_FAILED;
+		TAILQ_INSERT_TAIL(&children.failed, child, entry);
+	} else {
+		descriptor_close(child->pidfd);
+		free(child);
+	}
+	return fd;
+}
+
+void
+child_let_go(struct loop *loop, struct child *child)
+{
+	descriptor_close(child_detach(loop, child));
+}
+
+/*
+ * A spare has ended by itself.  If its successors do as well, they are not
+ * forked as fast as they end.
+ */
+void
+child_died_idle(struct loop *loop, struct child *child)
+{
+	child_remove_spare(child);
+	child->is_failed = true;
+	*child->client = '\0';
+	children.retry = loop_now(loop) + (CHILDREN_RETRY << children.deaths);
+	if (children.deaths < DEATHS)
+		children.deaths++;
+	child_let_go(loop, child);
+}
+
+void
+child_signal(const struct child *child, int sig)
+{
+#ifdef SYS_pidfd_send_signal
+	if (child->pidfd != -1 && syscall(SYS_pidfd_send_signal,
+	    child->pidfd, sig, NULL, 0) == 0)
+		return;
+#endif
+	/* Without a pidfd: it is the forker's, and not told to be reaped. */
+	if (child->pidfd == -1)
+		(void)kill(child->pid, sig);
+}
+
+int
+children_open(const struct settings *settings)
+{
+	memset(&children, 0, sizeof(children));
+	TAILQ_INIT(&children.spares);
+	TAILQ_INIT(&children.busy);
+	TAILQ_INIT(&children.failed);
+	children.channel.ready = children_hear;
+	children.channel.fd = -1;
+	children.target = settings->spare_children;
+	children.gone = calloc(settings->max_children, sizeof(*children.gone));
+	return children.gone == NULL ? -1 : 0;
+}
+
+static void
+free_list(struct child_list *list)
+{
+	struct child *child;
+
+	while ((child = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, child, entry);
+		descriptor_close(child->source.fd);
+		descriptor_close(child->pidfd);
+		free(child);
+	}
+}
+
+void
+children_close(void)
+{
+	free_list(&children.spares);
+	free_list(&children.busy);
+	free_list(&children.failed);
+	free(children.gone);
+	children.gone = NULL;
+}
