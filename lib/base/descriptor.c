@@ -207,13 +207,12 @@ collect(struct msghdr *message, int *fds, size_t size)
 }
 
 static ssize_t
-receive(int socket, void *data, size_t size, int *fds, size_t *count,
-    int flags)
+receive(int socket, struct iovec *vector, size_t pieces, int *fds,
+    size_t *count, int flags)
 {
 	union control control;
-	struct iovec vector = { .iov_base = data, .iov_len = size };
 	struct msghdr message = {
-		.msg_iov = &vector, .msg_iovlen = 1,
+		.msg_iov = vector, .msg_iovlen = pieces,
 		.msg_control = &control, .msg_controllen = sizeof(control)
 	};
 	const size_t room = *count;
@@ -239,12 +238,23 @@ ssize_t
 descriptor_receive(int socket, void *data, size_t size, int *fds,
     size_t *count)
 {
-	return receive(socket, data, size, fds, count, 0);
+	struct iovec vector = { .iov_base = data, .iov_len = size };
+
+	return receive(socket, &vector, 1, fds, count, 0);
 }
 
 ssize_t
 descriptor_receive_now(int socket, void *data, size_t size, int *fds,
     size_t *count)
 {
-	return receive(socket, data, size, fds, count, MSG_DONTWAIT);
+	struct iovec vector = { .iov_base = data, .iov_len = size };
+
+	return receive(socket, &vector, 1, fds, count, MSG_DONTWAIT);
+}
+
+ssize_t
+descriptor_receive_vector_now(int socket, struct iovec *vector,
+    size_t pieces, int *fds, size_t *count)
+{
+	return receive(socket, vector, pieces, fds, count, MSG_DONTWAIT);
 }

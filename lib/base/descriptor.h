@@ -58,4 +58,8 @@ ssize_t	descriptor_receive(int socket, void *data, size_t size, int *fds,
 ssize_t	descriptor_receive_now(int socket, void *data, size_t size, int *fds,
 	    size_t *count);
 
+/* The same, into several places. */
+ssize_t	descriptor_receive_vector_now(int socket, struct iovec *vector,
+	    size_t pieces, int *fds, size_t *count);
+
 #endif

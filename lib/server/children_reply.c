@@ -3,6 +3,8 @@
  * Mode fork: what a child answers.  The worker keeps the reply, or sends it
  * to the client, while the child does the next thing.  See children.h.
  */
+#include <sys/uio.h>
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -206,26 +208,21 @@ static int
 receive_record(const struct child *child, struct child_record *record,
     char *data, int *fd)
 {
-	static char packet[sizeof(struct child_record) + RECORD_DATA];
+	struct iovec packet[2] = {
+		{ record, sizeof(*record) }, { data, RECORD_DATA }
+	};
 	size_t count = 1;
-	const ssize_t n = descriptor_receive_now(child->source.fd, packet,
-	    sizeof(packet), fd, &count);
+	const ssize_t n = descriptor_receive_vector_now(child->source.fd,
+	    packet, 2, fd, &count);
 
-	if (n == -1 && (errno == EAGAIN || errno == ENOMEM ||
-	    errno == ENOBUFS))
-		return 0;
-	if (n >= 0)
-		errno = EPROTO;		/* if it is no record */
-	if (n < (ssize_t)sizeof(*record)) {
-		if (count > 0)
-			descriptor_close(*fd);
-		*fd = -1;
-		return -1;
-	}
-	memcpy(record, packet, sizeof(*record));
-	memcpy(data, packet + sizeof(*record), (size_t)n - sizeof(*record));
 	if (count == 0)
 		*fd = -1;
+	if (n == -1)
+		return errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS
+		    ? 0 : -1;
+	errno = EPROTO;			/* if it is no record */
+	if (n < (ssize_t)sizeof(*record))
+		return -1;
 	return (size_t)n == sizeof(*record) + record->length ? 1 : -1;
 }
 
