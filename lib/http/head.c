@@ -337,8 +337,8 @@ target_is_valid(struct head *head, const char *data)
 	}
 	if (head->target.length == 1 && data[from] == '*') {
 		head->form = TARGET_ASTERISK;
-		return split_query(head, data, from, to) &&
-		    method_is(head, data, "OPTIONS");
+		(void)split_query(head, data, from, to);
+		return method_is(head, data, "OPTIONS");
 	}
 	return absolute_is_valid(head, data);
 }

@@ -103,6 +103,37 @@ static const struct head_case {
 	    "Content-Length: 1\r\n\r\n", 400, NULL, NULL, NULL, NULL },
 	{ "POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n", 417, NULL, NULL,
 	    NULL, NULL },
+	{ "GET / HTTP/1.0\r\nExpect: 200-ok\r\n\r\n", 0, "GET", "/", "/",
+	    "" },
+	{ "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
+	    0, "POST", "/a", "/a", "" },
+	/* Fields with as many letters as those that matter. */
+	{ "GET / HTTP/1.1\r\nHost: a\r\nFrom: b\r\nAccept: c\r\n"
+	    "User-Agent: d\r\nAccept-Charset: e\r\nIf-Modified-Since: f\r\n"
+	    "\r\n", 0, "GET", "/", "/", "" },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+	    "Transfer-Encoding: chunked\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n", 400, NULL,
+	    NULL, NULL, NULL },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunker\r\n",
+	    501, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a b\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a\r\n\rX", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.1\rHost: a\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "\rGET / HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "\nGET / HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ " GET / HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GE(T / HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET\t/ HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTX/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / http/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/x.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1x1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET / HTTP/1.x\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "CONNECT a1 HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "CONNECT a b:1 HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "CONNECT a/b:1 HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
+	{ "GET http HTTP/1.1\r\n", 400, NULL, NULL, NULL, NULL },
 };
 
 static void
@@ -191,7 +222,10 @@ START_TEST(connection_is_a_list)
 	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
 	    "Connection: x, ,Keep-Alive\r\nConnection: upgrade,CLOSE\r\n\r\n";
 	static const char other[] = "GET / HTTP/1.1\r\nHost: a\r\n"
-	    "Connection: closed, not-close, close x, close;x\r\n\r\n";
+	    "Connection: closed, not-close, close x, close;x, cloak\r\n"
+	    "Connection: keep-alibi\r\n\r\n";
+	static const char spaced[] = "GET / HTTP/1.1\r\nHost: a\r\n"
+	    "Connection: close\t,x\r\n\r\n";
 	struct head head;
 
 	head_init(&head, 32768, 100);
@@ -203,6 +237,11 @@ START_TEST(connection_is_a_list)
 	ck_assert_int_eq(head_parse(&head, other, sizeof(other) - 1),
 	    HEAD_DONE);
 	ck_assert(!head.says_close);
+	ck_assert(!head.says_keep);
+	head_init(&head, 32768, 100);
+	ck_assert_int_eq(head_parse(&head, spaced, sizeof(spaced) - 1),
+	    HEAD_DONE);
+	ck_assert(head.says_close);
 }
 END_TEST
 
@@ -262,6 +301,9 @@ START_TEST(fields_are_counted)
 	ck_assert_int_eq(sized(&head, 0, 10, 4096), HEAD_DONE);
 	ck_assert_int_eq(sized(&head, 0, 11, 4096), HEAD_BAD);
 	ck_assert_int_eq(head.status, 431);
+	/* There is room for so many, whoever asks for more. */
+	head_init(&head, 4096, HEAD_FIELDS + 1);
+	ck_assert_uint_eq(head.max_fields, HEAD_FIELDS);
 }
 END_TEST
 
@@ -325,12 +367,23 @@ static const struct { const char *host; bool good; } hosts[] = {
 	{ "[v]", false }, { "[::ffff:1.2.3.4]", true },
 	{ "[fe80::1%25eth0]", false }, { "[1:2:3:4:5:6:7:8:9]", false },
 	{ "[00001::1]", false }, { "[[::1]]", false }, { "]", false },
+	{ "[::1]:x", false }, { "[v1x.a]", false }, { "a%2z", false },
+	{ "a b:80", false }, { "[v1.a:%]", false },
+	{ "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]", false },
 };
 
 START_TEST(host_is_checked)
 {
 	ck_assert_msg(head_host_is_valid(hosts[_i].host,
 	    strlen(hosts[_i].host)) == hosts[_i].good, "%s", hosts[_i].host);
+}
+END_TEST
+
+START_TEST(host_may_not_contain_nul)
+{
+	ck_assert(!head_host_is_valid("[::1\0]", 6));
+	ck_assert(!head_host_is_valid("a\0b", 3));
+	ck_assert(!head_host_is_valid("a:8\0", 4));
 }
 END_TEST
 
@@ -352,6 +405,11 @@ static const struct chunked_case {
 	{ "5\t; x\t=\ty ; z\r\nhello\r\n0\r\n\r\n", "hello", "" },
 	{ "5;x=\"a;\\\"\\\\\t\xe9\" ;y\r\nhello\r\n0\r\n\r\n", "hello", "" },
 	{ "5;x=\"\"\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "5;x ;y\r\nhello\r\n0\r\n\r\n", "hello", "" },
+	{ "0\r\nXy: z\r\n\r\n", "", "" },
+	{ "0\r\nX(: y\r\n\r\n", NULL, NULL },
+	{ "0\r\n\rX", NULL, NULL },
+	{ "0\rX", NULL, NULL },
 	{ "5;\r\nhello\r\n", NULL, NULL },
 	{ "5;;x\r\nhello\r\n", NULL, NULL },
 	{ "5;x;\r\nhello\r\n", NULL, NULL },
@@ -494,6 +552,29 @@ START_TEST(size_is_bounded)
 }
 END_TEST
 
+/* What another process hands over; see framing.c. */
+START_TEST(decoder_is_checked)
+{
+	struct chunked chunked;
+	size_t used, made;
+	char text[] = "5\r\nhe";
+
+	chunked_init(&chunked, &bounds);
+	ck_assert(chunked_is_sound(&chunked));
+	ck_assert_int_eq(chunked_decode(&chunked, text, text, 5, &used,
+	    &made), CHUNKED_MORE);
+	ck_assert(chunked_is_sound(&chunked));
+	chunked.left = 0;
+	ck_assert(!chunked_is_sound(&chunked));
+	chunked_init(&chunked, &bounds);
+	chunked.state = 1000;
+	ck_assert(!chunked_is_sound(&chunked));
+	chunked_init(&chunked, &bounds);
+	chunked.digits = 33;
+	ck_assert(!chunked_is_sound(&chunked));
+}
+END_TEST
+
 Suite *
 head_suite(void)
 {
@@ -512,10 +593,12 @@ head_suite(void)
 	tcase_add_test(tests, request_line_is_bounded);
 	tcase_add_test(tests, length_does_not_overflow);
 	LOOP(host_is_checked, hosts);
+	tcase_add_test(tests, host_may_not_contain_nul);
 	LOOP(chunks_are_decoded, chunks);
 	tcase_add_test(tests, extensions_are_bounded);
 	tcase_add_test(tests, trailers_are_bounded);
 	tcase_add_test(tests, size_is_bounded);
+	tcase_add_test(tests, decoder_is_checked);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
