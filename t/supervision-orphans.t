@@ -200,7 +200,8 @@ subtest "49. no pid is signalled after reaping: strace of kill over deaths, relo
 		my ($master) = $server->workers_of;
 		ok($master, "$mode: traced") or next;
 		for my $round (1 .. $rounds) {
-			my @workers = children($master);
+			my @workers;
+			wait_for { @workers = children($master) };
 			$server->ask("/hello");
 			kill("KILL", $workers[rand @workers]);
 			kill("HUP", $master) if $round % 10 == 0;

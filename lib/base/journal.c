@@ -158,6 +158,15 @@ journal_tell_lost(struct journal *journal)
 	(void)pthread_mutex_unlock(&journal->lock);
 }
 
+void
+journal_move(struct journal *journal, int fd)
+{
+	(void)pthread_mutex_lock(&journal->lock);
+	journal->fd = fd;
+	journal->is_prompt = fd != -1 && isatty(fd) == 1;
+	(void)pthread_mutex_unlock(&journal->lock);
+}
+
 static void
 append_locked(struct journal *journal, uint64_t now, const char *text,
     size_t length)

@@ -40,6 +40,9 @@ void	journal_line(struct journal *journal, uint64_t now, const char *text,
 /* Writes what is there; never waits for a reader for long. */
 void	journal_flush(struct journal *journal);
 
+/* What comes after goes there. */
+void	journal_move(struct journal *journal, int fd);
+
 /* Says how many lines were lost, if any were and it can be written now. */
 void	journal_tell_lost(struct journal *journal);
 

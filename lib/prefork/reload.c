@@ -158,6 +158,7 @@ go_back(struct master *master)
 	server->module_fd = before->module_fd;
 	server->config_fd = before->config_fd;
 	memcpy(server->log_fds, before->log_fds, sizeof(server->log_fds));
+	journal_move(&server->errors, server->log_fds[1]);
 	server->use_syslog = before->use_syslog;
 	memcpy(server->binds, before->binds, sizeof(server->binds));
 	server->bind_count = before->bind_count;
@@ -229,6 +230,7 @@ open_logs(const struct master *master)
 			return -1;
 		server->log_fds[i] = fd;
 	}
+	journal_move(&server->errors, server->log_fds[1]);
 	server->use_syslog = strcmp(now->error_log, "syslog") == 0;
 	return 0;
 }
