@@ -196,7 +196,7 @@ int	tine_send_error(struct tine_request *req, int code, const char *message,
 /*
  * Writes to the body of the reply: Python's wfile.write().  data is copied.
  * A head that was not ended is ended first.  What goes to a HEAD request, or
- * with a status that has no body (1xx, 204, 304), is counted and dropped.
+ * with a status that has no body (1xx, 204, 205, 304), is counted and dropped.
  * Returns length, or -1 with errno (see above).
  */
 ssize_t	tine_write(struct tine_request *req, const void *data, size_t length);
@@ -586,8 +586,9 @@ struct tine_http_handler {
 	void		(*finish)(struct tine_request *);
 
 	/*
-	 * Asked before 100 (Continue) is sent, at the end of the head.  It
-	 * may send an error and return false; the method is then not called.
+	 * Asked at the end of a head that expects 100 (Continue), which is
+	 * sent then unless the body is there.  It may send an error and
+	 * return false; the method is then not called.
 	 */
 	bool		(*handle_expect_100)(struct tine_request *);
 

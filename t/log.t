@@ -16,6 +16,9 @@ each_mode {
 	    "Connection: close\r\n\r\n");
 	reply_of($server, "G\x1b[31mT / HTTP/1.1\r\n\r\n");
 	$server->ask("/error?code=404");
+	$server->ask("/hello", method => "HEAD");
+	reply_of($server, "F'O /x HTTP/1.1\r\nHost: a\r\n" .
+	    "Connection: close\r\n\r\n");
 	$server->stop;
 	my @lines = split /\n/, slurp("$dir/log");
 	my $date = qr{\d\d/\w{3}/\d{4} \d\d:\d\d:\d\d};
@@ -23,6 +26,8 @@ each_mode {
 	    @lines), 20, "20 lines");
 	is(scalar(grep { m{"GET /a\\\\b"c HTTP/1\.1" 200} } @lines), 1,
 	    "a backslash is doubled");
+	is(scalar(grep { m{"HEAD /hello HTTP/1\.1" 200 -$} } @lines), 1,
+	    "a HEAD has no bytes");
 	is(scalar(grep { m{"G\\x1b\[31mT / HTTP/1\.1" 400} } @lines), 1,
 	    "control characters are escaped");
 	ok(!grep { /[\x00-\x1f\x7f-\x9f]/ } @lines, "none is left");

@@ -32,6 +32,24 @@ fails(64, qr/--max-head=100: .*out of range/, "--max-head=100", $module);
 fails(64, qr/--bind=localhost:99999: .*port/, "--bind=localhost:99999",
     $module);
 fails(64, qr/--bind=::1:80: .*brackets/, "--bind=::1:80", $module);
+fails(64, qr/--bind=\[::1\]: a port is missing/, "--bind=[::1]", $module);
+fails(64, qr/--bind=localhost: a port is missing/, "--bind=localhost",
+    $module);
+fails(64, qr/--bind=udp:.*: datagrams/, "--bind=udp:localhost:53", $module);
+fails(64, qr/--max-fields=129: .*from 1 to 128/, "--max-fields=129", $module);
+fails(64, qr/--daemon=1: --daemon takes no value/, "--daemon=1", $module);
+{
+	local $ENV{WEB_CONCURRENCY} = "many";
+
+	fails(64, qr/^tine: WEB_CONCURRENCY=many: .*number/, $module);
+	is((run_command($tine, "--test", "--workers=2", $module))[0], 0,
+	    "it does not count with --workers");
+}
+spew("$dir/conf", "workers 2\nlog a\0b\n");
+fails(78, qr/conf:2: there is a NUL byte/, "--config=$dir/conf", $module);
+spew("$dir/broken.so", "no object");
+fails(78, qr/\/broken\.so: file too short$/m, "--workers=0",
+    "--bind=localhost:0", "$dir/broken.so");
 fails(64, qr/--bind needs a value/, "--bind");
 fails(64, qr/an argument too many: more/, $module, "more");
 fails(66, qr/missing\.so: No such file/, "$dir/missing.so");

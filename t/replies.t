@@ -65,7 +65,36 @@ each_mode {
 	$reply = $server->ask("/short");
 	ok(!defined $reply->{body}, "too short a reply shows");
 	is($server->ask("/long")->{body}, "more", "too long a reply is cut");
-	is($server->ask("/x", method => "TRACE")->{status}, 501, "TRACE");
+
+	for my $bytes (0, 13, 300000) {
+		$client->send(request("/interim?bytes=$bytes"));
+		is($client->reply->{status}, 103, "an interim reply");
+		ok(is_pattern($client->reply->{body}, $bytes),
+		    "then $bytes bytes");
+	}
+	$client->send(request("/interim?pause=700"));
+	is($client->reply->{fields}{link}, "</style.css>; rel=preload",
+	    "an interim reply");
+	ok($client->is_quiet, "comes at once");
+	is($client->reply->{status}, 200, "then the reply");
+	is($server->ask("/interim", version => "1.0")->{status}, 200,
+	    "none to a 1.0 client");
+	$client->send(request("/interim?fail"));
+	is($client->reply->{status}, $_, "nothing after it: $_") for 103, 500;
+	ok(!defined $server->ask("/late-error")->{body},
+	    "an error when part of a reply is out cuts it");
+
+	my $reset = $server->ask("/status?code=205&body");
+	is($reset->{body}, "", "205 has no content");
+	is($reset->{fields}{"content-length"}, 0, "and says so");
+
+	for my $body ("", "hello") {
+		$reply = reply_of($server, "POST /uninvited HTTP/1.1\r\n" .
+		    "Host: a\r\nExpect: 100-continue\r\n" .
+		    "Content-Length: 5\r\n\r\n$body");
+		is($reply->{status}, 403, "handle_expect_100 is asked");
+		is($reply->{fields}{connection}, "close", "and closes");
+	}
 	$server->stop;
 };
 

@@ -164,6 +164,31 @@ no_length(struct tine_request *req)
 	write_pattern(req, number(req, "bytes", 0));
 }
 
+/* An early hint, then a reply of that many bytes. */
+static void
+interim(struct tine_request *req)
+{
+	tine_send_response_only(req, 103, NULL);
+	tine_send_header(req, "Link", "</style.css>; rel=preload");
+	tine_end_headers(req);
+	if (says(req, "fail"))
+		return;
+	pause_ms(number(req, "pause", 0));
+	begin(req);
+	write_pattern(req, number(req, "bytes", 0));
+}
+
+/* An error that comes when a part of the reply is out. */
+static void
+late_error(struct tine_request *req)
+{
+	begin(req);
+	tine_puts(req, "part");
+	tine_flush(req);
+	if (tine_send_error(req, 500, NULL, NULL) == 0 || errno != EALREADY)
+		tine_puts(req, "not refused");
+}
+
 /* A file that is made once: what a server of files costs. */
 static void
 send_kept_file(struct tine_request *req)
@@ -423,6 +448,8 @@ status(struct tine_request *req)
 {
 	tine_send_response(req, (int)number(req, "code", 200), NULL);
 	tine_end_headers(req);
+	if (says(req, "body"))
+		tine_puts(req, "content");
 }
 
 static void
@@ -469,7 +496,8 @@ static const struct {
 	{ "/shutdown", shut_down }, { "/no-reply", no_reply },
 	{ "/error", error }, { "/status", status }, { "/body", body },
 	{ "/command", run_command }, { "/signals", signals },
-	{ "/insist", insist }, { "/leak", leak }
+	{ "/insist", insist }, { "/leak", leak }, { "/interim", interim },
+	{ "/late-error", late_error }
 };
 
 static void
@@ -488,6 +516,14 @@ static void
 refuse(struct tine_request *req)
 {
 	tine_send_error(req, 501, NULL, NULL);
+}
+
+static bool
+invite(struct tine_request *req)
+{
+	if (strcmp(req->real_path, "/uninvited") == 0)
+		tine_send_error(req, 403, NULL, NULL);
+	return strcmp(req->real_path, "/uninvited") != 0;
 }
 
 /*
@@ -525,7 +561,8 @@ const struct tine_http_handler tine_http = {
 	.hooks = &hooks,
 	.do_method = answer,
 	.do_CONNECT = refuse,
-	.do_TRACE = refuse
+	.do_TRACE = refuse,
+	.handle_expect_100 = invite
 };
 
 int

@@ -78,9 +78,18 @@ read_lines(struct tine_server *server, const char *path, FILE *in)
 	size_t size = 0;
 	unsigned number = 0;
 	int status = EX_OK;
+	ssize_t length;
 
-	while (status == EX_OK && getline(&line, &size, in) != -1)
-		status = read_line(server, path, ++number, line);
+	while (status == EX_OK && (length = getline(&line, &size, in)) != -1) {
+		number++;
+		if (memchr(line, '\0', (size_t)length) == NULL) {
+			status = read_line(server, path, number, line);
+			continue;
+		}
+		(void)failure("%s:%u: there is a NUL byte in the line", path,
+		    number);
+		status = EX_CONFIG;
+	}
 	if (status == EX_OK && ferror(in)) {
 		(void)failure("--config=%s: %s", path, strerror(errno));
 		status = EX_NOINPUT;

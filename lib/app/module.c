@@ -26,26 +26,37 @@
 #include "options.h"
 #include "paths.h"
 
-static int
-not_loadable(const char *path)
+/* The loader's reason begins with the path that it was given. */
+static void
+not_loadable(const char *path, const char *from)
 {
 	const char *why = dlerror();
+	const size_t length = strlen(from);
 
-	(void)failure("cannot load the module %s: %s", path,
-	    why != NULL ? why : "unknown error");
-	return EX_CONFIG;
+	if (why == NULL)
+		why = "unknown error";
+	else if (strncmp(why, from, length) == 0 &&
+	    strncmp(why + length, ": ", 2) == 0)
+		why += length + 2;
+	(void)failure("cannot load the module %s: %s", path, why);
 }
 
 /* The bytes that the master keeps, or the file itself. */
 static void *
 open_module(const struct tine_server *server)
 {
-	char path[64];
+	char copy[64];
+	const char *from = server->module;
+	void *module;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d",
+	(void)snprintf(copy, sizeof(copy), "/proc/self/fd/%d",
 	    server->module_fd);
-	return dlopen(server->module_fd != -1 && access(path, R_OK) == 0
-	    ? path : server->module, RTLD_NOW | RTLD_LOCAL);
+	if (server->module_fd != -1 && access(copy, R_OK) == 0)
+		from = copy;
+	module = dlopen(from, RTLD_NOW | RTLD_LOCAL);
+	if (module == NULL)
+		not_loadable(server->module, from);
+	return module;
 }
 
 static int
@@ -57,7 +68,7 @@ load(struct tine_server *server)
 
 	module = open_module(server);
 	if (module == NULL)
-		return not_loadable(server->module);
+		return EX_CONFIG;
 	handler = dlsym(module, "tine_http");
 	abi = dlsym(module, "tine_abi");
 	if (handler == NULL || abi == NULL) {
@@ -195,5 +206,5 @@ tine_command(int argc, char *argv[])
 
 	if (server != NULL)
 		(void)tine_server_set(server, "workers", "auto");
-	return main_run(server, argc, argv, "DIRECTORY|MODULE", prepare);
+	return main_run(server, argc, argv, "[DIRECTORY|MODULE]", prepare);
 }

@@ -91,7 +91,7 @@ static const struct option_row rows[] = {
 	    "for a reply that makes no progress (30)" },
 	{ "max-head", "SIZE", KIND_MEMORY, AT(max_head), 256, 1 << 24,
 	    "head of a request (32K)" },
-	{ "max-fields", "N", KIND_COUNT, AT(max_fields), 1, 128,
+	{ "max-fields", "N", KIND_NUMBER, AT(max_fields), 1, 128,
 	    "header fields of a request (100)" },
 	{ "max-body", "SIZE", KIND_SIZE, AT(max_body), 0, 0,
 	    "body of a request (1G)" },
@@ -291,12 +291,15 @@ set_spare(const struct option_row *row, const char *value, unsigned place[2])
 }
 
 static int
-set_workers(const struct option_row *row, const char *value,
-    unsigned place[2])
+set_workers(struct tine_server *server, const struct option_row *row,
+    const char *value, unsigned place[2])
 {
 	const char *concurrency = getenv("WEB_CONCURRENCY");
 	const bool is_auto = strcmp(value, "auto") == 0;
+	const char *why;
+	long long number;
 
+	server->settings.workers_are_auto = is_auto;
 	if (!is_auto && set_range(row, value, place) == -1)
 		return -1;
 	if (!is_auto && place[0] == 0 && place[1] > 0)
@@ -304,9 +307,16 @@ set_workers(const struct option_row *row, const char *value,
 	if (!is_auto)
 		return 0;
 	place[1] = 0;
-	if (concurrency != NULL && *concurrency != '\0')
-		return set_number(row, concurrency, place);
-	*place = usable_cpus();
+	if (concurrency == NULL || *concurrency == '\0') {
+		*place = usable_cpus();
+		return 0;
+	}
+	if (number_integer(concurrency, row->low, row->high, &number, &why) ==
+	    -1)
+		return failure_errno(EINVAL, "WEB_CONCURRENCY=%s: the value "
+		    "%s (a number from %lld to %lld)", concurrency, why,
+		    row->low, row->high);
+	*place = (unsigned)number;
 	return 0;
 }
 
@@ -440,7 +450,7 @@ set(struct tine_server *server, const struct option_row *row,
 	case KIND_MODE:
 		return set_mode(row, value, place);
 	case KIND_WORKERS:
-		return set_workers(row, value, place);
+		return set_workers(server, row, value, place);
 	case KIND_TEXT:
 		return *value == '\0' ? refuse(row, value, "names nothing")
 		    : set_text(server, value, place);
@@ -552,7 +562,10 @@ wrong_word(int c, char *argv[])
 {
 	const char *word = argv[optind - 1];
 
-	if (c == ':')
+	if (c == '?' && optopt >= 256)
+		(void)failure("%s: --%s takes no value (see --help)", word,
+		    rows[optopt - 256].name);
+	else if (c == ':')
 		(void)failure("%s needs a value (see --help)", word);
 	else
 		(void)failure("there is no option %s (see --help)", word);
@@ -696,6 +709,10 @@ options_load(struct tine_server *server, int argc, char *argv[],
 
 	if (status != EX_OK)
 		return status;
+	/* Only now is it known that WEB_CONCURRENCY counts. */
+	if (server->settings.workers_are_auto &&
+	    tine_server_set(server, "workers", "auto") == -1)
+		return EX_USAGE;
 	adjust_logs(&server->settings);
 	return paths_resolve(server) == -1 ? EX_OSERR : EX_OK;
 }

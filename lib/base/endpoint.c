@@ -136,7 +136,10 @@ static int
 split(const char *text, char *host, const char **port)
 {
 	const char *colon = strrchr(text, ':');
-	size_t length;
+	size_t length = strlen(text);
+
+	if (text[0] == '[' && length > 1 && text[length - 1] == ']')
+		return refuse(text, "a port is missing");
 
 	if (colon == NULL) {
 		(void)strcpy(host, "localhost");
@@ -163,7 +166,7 @@ parse_internet(const char *text, struct endpoint *list, size_t size,
     size_t *count)
 {
 	char host[256];
-	const char *digits, *why;
+	const char *digits = text, *why;
 	long long port;
 
 	if (strlen(text) >= 256)
@@ -171,7 +174,8 @@ parse_internet(const char *text, struct endpoint *list, size_t size,
 	if (split(text, host, &digits) == -1)
 		return -1;
 	if (number_integer(digits, 0, 65535, &port, &why) == -1)
-		return refuse(text, *digits == '\0' ? "a port is missing"
+		return refuse(text, *digits == '\0' || digits == text
+		    ? "a port is missing"
 		    : "the port is no number from 0 to 65535");
 	if (host[0] == '\0' || strcmp(host, "*") == 0) {
 		parse_any((unsigned)port, list);
@@ -190,13 +194,8 @@ endpoint_parse(const char *text, struct endpoint *list, size_t size,
 		return parse_unix(text, text + 5, list);
 	if (strncmp(text, "fd:", 3) == 0)
 		return parse_descriptor(text, text + 3, list);
-	if (strncmp(text, "udp:", 4) == 0) {
-		if (parse_internet(text + 4, list, size, count) == -1)
-			return -1;
-		for (size_t i = 0; i < *count; i++)
-			list[i].type = SOCK_DGRAM;
-		return 0;
-	}
+	if (strncmp(text, "udp:", 4) == 0)
+		return refuse(text, "datagrams are not served");
 	if (strncmp(text, "tcp:", 4) == 0)
 		text += 4;
 	return parse_internet(text, list, size, count);

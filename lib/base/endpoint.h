@@ -28,10 +28,9 @@ struct endpoint {
 
 /*
  * Reads "localhost:8080", ":8080" and "*:8080" (every address), "8080"
- * (localhost), "[::1]:0", "unix:PATH", "unix:@NAME" (abstract), "fd:N", and
- * "udp:" before an Internet one.  A name may have several addresses: *count
- * of list are filled in.  Returns -1 with errno EINVAL or ENOENT and the
- * text of tine_error().
+ * (localhost), "[::1]:0", "unix:PATH", "unix:@NAME" (abstract) and "fd:N".  A
+ * name may have several addresses: *count of list are filled in.  Returns -1
+ * with errno EINVAL or ENOENT and the text of tine_error().
  */
 int	endpoint_parse(const char *text, struct endpoint *list, size_t size,
 	    size_t *count);

@@ -219,7 +219,7 @@ spool(struct exchange *exchange)
 
 /* ------------------------------------------------------------- after a head */
 
-/* Whether the method shall be called although the client waits to be asked. */
+/* Whether the method shall be called: a class may look at the head first. */
 static bool
 is_invited(struct http *http)
 {
@@ -230,6 +230,16 @@ is_invited(struct http *http)
 		return true;
 	request_build(http);
 	return ask(&http->request);
+}
+
+/* The handler has answered instead of inviting the body. */
+static enum framing
+uninvited(struct http *http)
+{
+	http->exchange->is_unread = true;
+	http->request.close_connection = true;
+	reply_finish(http);
+	return FRAMING_REPLY;
 }
 
 int
@@ -300,30 +310,29 @@ stream(struct http *http)
 }
 
 /*
- * The head is there.  A client that expects 100 is asked for its body only
- * if it has not begun to send it (RFC 9110, section 10.1.1).
+ * The head is there.  Whoever expects 100 may be refused; it is asked for its
+ * body only if it has not begun to send it (RFC 9110, section 10.1.1).
  */
 static enum framing
 frame_after_head(struct http *http)
 {
 	const struct head *head = &http->head;
-	bool expects;
+	const bool has_body = head->is_chunked || head->length > 0;
+	const bool expects = head->has_expect && http->class->is_11;
 
-	if (!head->is_chunked && head->length == 0)
+	if (!has_body && !expects)
 		return whole(http, http->body_end = head->at);
 	if (choose_body(http) != FRAMING_BODY)
 		return FRAMING_REPLY;
-	expects = head->has_expect && http->class->is_11 &&
-	    there(http) == head->at;
-	if (expects && !is_invited(http)) {
-		http->exchange->is_unread = true;
-		http->request.close_connection = true;
-		reply_finish(http);
-		return FRAMING_REPLY;
-	}
+	if (expects && !is_invited(http))
+		return uninvited(http);
+	if (expects && reply_put_interim(http) == -1)
+		return FRAMING_END;
+	if (!has_body)
+		return whole(http, head->at);
 	if (stream_is_wanted(http))
 		return stream(http);
-	if (expects && framing_invite(http) == -1)
+	if (expects && there(http) == head->at && framing_invite(http) == -1)
 		return FRAMING_END;
 	return frame_body(http);
 }

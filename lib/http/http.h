@@ -150,6 +150,12 @@ void	reply_drop(struct http *http);
 /* Whether bytes of the reply have left the process. */
 bool	reply_is_out(const struct http *http);
 
+/* Whether what is written to the reply is only counted. */
+bool	reply_has_no_body(const struct http *http);
+
+/* Puts interim replies that could not be sent before into the output. */
+int	reply_put_interim(struct http *http);
+
 /* Whether this connection may take another request after the reply. */
 void	reply_set_close(struct http *http);
 

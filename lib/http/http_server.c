@@ -97,7 +97,7 @@ http_server_set(struct tine_server *server,
     const struct tine_http_handler *handler, size_t size)
 {
 	struct http_class *class = class_make(handler, size);
-	const unsigned timeout = handler->timeout;
+	unsigned timeout;
 
 	if (class == NULL)
 		return failure("no memory for a handler class");
@@ -106,6 +106,7 @@ http_server_set(struct tine_server *server,
 	server->handler = class;
 	if (class->handler.hooks != NULL)
 		server->hooks = *class->handler.hooks;
+	timeout = class->handler.timeout;
 	if (timeout != 0) {
 		server->settings.header_timeout = timeout;
 		server->settings.body_timeout = timeout;

@@ -51,9 +51,11 @@ void
 log_quote(char *out, size_t size, const char *text, size_t length)
 {
 	static const char digits[] = "0123456789abcdef";
+	const char quote = memchr(text, '\'', length) != NULL &&
+	    memchr(text, '"', length) == NULL ? '"' : '\'';
 	size_t n = 0;
 
-	out[n++] = '\'';
+	out[n++] = quote;
 	for (size_t i = 0; i < length; i++) {
 		const unsigned char c = (unsigned char)text[i];
 
@@ -62,7 +64,7 @@ log_quote(char *out, size_t size, const char *text, size_t length)
 			n += 3;
 			break;
 		}
-		if (c == '\'' || c == '\\') {
+		if (c == (unsigned char)quote || c == '\\') {
 			out[n++] = '\\';
 			out[n++] = (char)c;
 		} else if (c >= 0x20 && c < 0x7f) {
@@ -74,7 +76,7 @@ log_quote(char *out, size_t size, const char *text, size_t length)
 			out[n++] = digits[c & 15];
 		}
 	}
-	out[n++] = '\'';
+	out[n++] = quote;
 	out[n] = '\0';
 }
 
@@ -136,7 +138,7 @@ log_reply(struct http *http)
 	text[n++] = ' ';
 	n += text_unsigned(text + n, (uint64_t)reply->code);
 	text[n++] = ' ';
-	if (reply->written > 0)
+	if (reply->written > 0 && !reply_has_no_body(http))
 		n += text_unsigned(text + n, (uint64_t)reply->written);
 	else
 		text[n++] = '-';

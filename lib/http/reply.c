@@ -393,7 +393,36 @@ reply_add_fields(struct http *http, const char *fields, size_t size,
 	return add(http, fields, size);
 }
 
-/* An interim reply goes out as it is; another one follows. */
+/* Sends what the client takes now, so that less goes to the spool. */
+static int
+push(struct http *http, bool wait)
+{
+	struct exchange *exchange = http->exchange;
+
+	if (exchange->push == NULL)
+		return 0;
+	if (exchange->push(exchange, wait) == -1)
+		return stick(http, errno);
+	return 0;
+}
+
+int
+reply_put_interim(struct http *http)
+{
+	struct reply *reply = &http->reply;
+
+	if (reply->head_length > 0 && output_append(output_of(http),
+	    reply->head, reply->head_length) == -1)
+		return stick(http, errno);
+	reply->head_length = 0;
+	return 0;
+}
+
+/*
+ * An interim reply goes out at once, so that nothing of the one that follows
+ * can come before it.  Where nothing can be sent yet, it is the beginning of
+ * the head.
+ */
 static int
 end_interim(struct http *http)
 {
@@ -401,12 +430,16 @@ end_interim(struct http *http)
 
 	if (add(http, "\r\n", 2) == -1)
 		return -1;
-	if (http->head.minor > 0 && output_append(output_of(http),
-	    reply->head, reply->head_length) == -1)
-		return stick(http, errno);
 	reply->interim += reply->head_length;
 	reply->code = 0;
-	reply->head_length = 0;
+	if (http->head.minor == 0)
+		reply->head_length = 0;
+	if (http->exchange->push == NULL)
+		return 0;
+	if (reply_put_interim(http) == -1 || push(http, true) == -1)
+		return -1;
+	/* It is no part of the reply: a failure may still be answered. */
+	http->exchange->output.sent = 0;
 	return 0;
 }
 
@@ -448,13 +481,24 @@ tine_flush_headers(struct tine_request *req)
 
 /* ------------------------------------------------------- how the body ends */
 
+/*
+ * A 205 has no content either, but has to say so by a length (RFC 9110,
+ * section 15.3.6); what its handler says of one is the handler's.
+ */
 static bool
-has_no_body(const struct http *http)
+is_reset(const struct http *http)
+{
+	return http->reply.code == 205 && !http->reply.has_length &&
+	    !http->is_head;
+}
+
+bool
+reply_has_no_body(const struct http *http)
 {
 	const int code = http->reply.code;
 
-	return code < 200 || code == 204 || code == 304 ||
-	    http->is_head;
+	return code < 200 || code == 204 || code == 304 || http->is_head ||
+	    is_reset(http);
 }
 
 static int
@@ -488,7 +532,7 @@ choose(const struct http *http, bool is_last)
 {
 	const struct reply *reply = &http->reply;
 
-	if (has_no_body(http))
+	if (reply_has_no_body(http))
 		return REPLY_EMPTY;
 	if (reply->has_length)
 		return REPLY_LENGTH;
@@ -512,6 +556,8 @@ add_framing(struct http *http, bool is_last)
 			return add_length(http, reply->written);
 		return 0;
 	case REPLY_EMPTY:
+		if (is_reset(http) && http->class->is_11)
+			return add_length(http, 0);
 		/* What GET would have sent, if the handler told us. */
 		if (is_head && is_last && !reply->has_length &&
 		    http->class->is_11 && reply->written > 0)
@@ -556,13 +602,12 @@ static int
 decide(struct http *http, bool is_last)
 {
 	struct reply *reply = &http->reply;
-	const size_t interim = reply->interim;
 
 	if (reply->framing != REPLY_UNDECIDED)
 		return 0;
 	reply->framing = choose(http, is_last);
 	http->exchange->ends_by_close = reply->framing == REPLY_CLOSE;
-	if (reply->framing == REPLY_CHUNKED && interim == 0 &&
+	if (reply->framing == REPLY_CHUNKED &&
 	    chunk_written(http, (size_t)reply->written) == -1)
 		return stick(http, errno);
 	if (add_framing(http, is_last) == -1 || add_connection(http) == -1 ||
@@ -574,19 +619,6 @@ decide(struct http *http, bool is_last)
 }
 
 /* ---------------------------------------------------------------- the body */
-
-/* Sends what the client takes now, so that less goes to the spool. */
-static int
-push(struct http *http, bool wait)
-{
-	struct exchange *exchange = http->exchange;
-
-	if (exchange->push == NULL)
-		return 0;
-	if (exchange->push(exchange, wait) == -1)
-		return stick(http, errno);
-	return 0;
-}
 
 static bool
 reply_is_undecided(const struct http *http)
@@ -682,7 +714,7 @@ admit(struct http *http, size_t length)
 {
 	struct reply *reply = &http->reply;
 
-	if (reply->has_length && !has_no_body(http) &&
+	if (reply->has_length && !reply_has_no_body(http) &&
 	    (off_t)length > reply->length - reply->written) {
 		(void)stick(http, EFBIG);
 		return -1;
@@ -719,7 +751,7 @@ tine_write(struct tine_request *req, const void *data, size_t length)
 		return stick(http, EFBIG);
 	if (need_head(http) == -1 || admit(http, length) == -1)
 		return -1;
-	if (!has_no_body(http) && length > 0 &&
+	if (!reply_has_no_body(http) && length > 0 &&
 	    write_body(http, data, length) == -1)
 		return -1;
 	reply->written += (off_t)length;
@@ -800,7 +832,7 @@ admit_whole(struct http *http, off_t length)
 	}
 	if (need_head(http) == -1 || admit(http, (size_t)length) == -1)
 		return -1;
-	if (length == 0 || has_no_body(http)) {
+	if (length == 0 || reply_has_no_body(http)) {
 		reply->written += length;
 		return 0;
 	}
@@ -1044,6 +1076,17 @@ send_page(struct http *http, const char *message, const char *explain,
 	return result;
 }
 
+/* The reply that is out cannot be completed: its end must show that. */
+static void
+cut(struct http *http)
+{
+	struct exchange *exchange = http->exchange;
+
+	exchange->is_close = true;
+	exchange->is_cut = true;
+	exchange->is_broken = http->reply.framing == REPLY_CLOSE;
+}
+
 /* Without fields the connection ends, as Python's does. */
 static int
 send_error(struct http *http, int code, const char *message,
@@ -1058,7 +1101,7 @@ send_error(struct http *http, int code, const char *message,
 		return -1;
 	}
 	if (reply_is_out(http)) {
-		req->close_connection = true;
+		cut(http);
 		errno = EALREADY;
 		return -1;
 	}
@@ -1111,17 +1154,6 @@ reply_set_close(struct http *http)
 	exchange->ends_by_close = http->reply.framing == REPLY_CLOSE;
 }
 
-/* The reply that is out cannot be completed: its end must show that. */
-static void
-cut(struct http *http)
-{
-	struct exchange *exchange = http->exchange;
-
-	exchange->is_close = true;
-	exchange->is_cut = true;
-	exchange->is_broken = http->reply.framing == REPLY_CLOSE;
-}
-
 static void
 fail(struct http *http, const char *what, int code)
 {
@@ -1162,7 +1194,7 @@ is_too_short(const struct http *http)
 {
 	const struct reply *reply = &http->reply;
 
-	return reply->has_length && !has_no_body(http) &&
+	return reply->has_length && !reply_has_no_body(http) &&
 	    reply->written < reply->length;
 }
 

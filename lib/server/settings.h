@@ -31,6 +31,7 @@ struct settings {
 	unsigned	 backlog;
 	unsigned	 workers;		/* 0: no master */
 	unsigned	 workers_most;		/* elastic up to it; 0: fixed */
+	bool		 workers_are_auto;	/* nobody said how many */
 	unsigned	 spare_least, spare_most;	/* idle workers, elastic */
 	unsigned	 max_requests;		/* a worker; 0: any number */
 	unsigned	 max_requests_most;	/* 0: a tenth more */
@@ -57,7 +58,7 @@ struct settings {
 	unsigned	 linger_limit;		/* in all */
 
 	size_t		 max_head;
-	size_t		 max_fields;
+	unsigned	 max_fields;
 	off_t		 max_body;
 	size_t		 max_extensions;	/* of the chunks of a body */
 	size_t		 body_memory;

@@ -25,10 +25,27 @@ START_TEST(quoted_text_fits)
 			memset(out, '#', sizeof(out));
 			log_quote(out, size, text, length);
 			ck_assert_uint_lt(strlen(out), size);
-			ck_assert_int_eq(out[strlen(out) - 1], '\'');
+			ck_assert_int_eq(out[strlen(out) - 1], out[0]);
 			ck_assert_int_eq(out[size], '#');
 		}
 	}
+}
+END_TEST
+
+/* The quotes are those of Python's repr(). */
+START_TEST(quotes_are_pythons)
+{
+	static const struct {
+		const char	*text, *quoted;
+	} cases[] = {
+		{ "", "''" }, { "G", "'G'" }, { "G'", "\"G'\"" },
+		{ "G\"", "'G\"'" }, { "'\"", "'\\'\"'" },
+		{ "a\\b", "'a\\\\b'" }, { "\x1b\xe9", "'\\x1b\\xe9'" }
+	};
+	char out[64];
+
+	log_quote(out, sizeof(out), cases[_i].text, strlen(cases[_i].text));
+	ck_assert_str_eq(out, cases[_i].quoted);
 }
 END_TEST
 
@@ -39,6 +56,7 @@ log_suite(void)
 	TCase *tests = tcase_create("log");
 
 	tcase_add_loop_test(tests, quoted_text_fits, 0, 4);
+	tcase_add_loop_test(tests, quotes_are_pythons, 0, 7);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
