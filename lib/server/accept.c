@@ -24,6 +24,7 @@
 #define PAUSE	2	/* ms that the listeners stay out of the poll set */
 #define REST	100	/* ms without accepting when descriptors ran out */
 #define STUCK	10	/* ms: a busy worker that has no turns is not counted */
+#define LOOK	10	/* ms between two looks at what the others have */
 
 /* ------------------------------------------------------------- who accepts */
 
@@ -40,7 +41,10 @@ takes_part(const struct worker_line *line, uint64_t now)
 	return state == WORKER_IDLE || state == WORKER_BUSY;
 }
 
-/* Whether this worker has no more than its share, and one. */
+/*
+ * Whether this worker has no more than its share, and one; with a single
+ * connection it never has more.
+ */
 static bool
 has_room(const struct loop *loop)
 {
@@ -48,7 +52,8 @@ has_room(const struct loop *loop)
 	const uint64_t now = loop_now(loop);
 	uint64_t sum = 0, workers = 0;
 
-	if (board->workers == 1)
+	if (board->workers == 1 ||
+	    (loop->table.count <= 1 && loop->table.count < loop->table.size))
 		return true;
 	for (unsigned i = 0; i < board->workers; i++) {
 		const struct worker_line *line = &board->lines[i];
@@ -103,22 +108,32 @@ rest(struct loop *loop, unsigned ms)
 	loop->accept_after = loop_now(loop) + ms;
 }
 
+/*
+ * The lines of all workers are in the caches of those who write them: they
+ * are not looked at in each turn, but when this worker has more connections
+ * or fewer, and now and then.
+ */
+static bool
+has_to_look(const struct loop *loop)
+{
+	return loop->table.count != loop->balanced ||
+	    loop_now(loop) >= loop->balance_after;
+}
+
 void
 accept_balance(struct loop *loop)
 {
-	atomic_store_explicit(&loop->line->turn, loop_now(loop),
-	    memory_order_relaxed);
 	if (loop->end_seen != LOOP_RUNS || loop->listener_count == 0 ||
 	    loop->accept_limit == 0 || loop->is_obliged)
 		return;
-	if (has_room(loop)) {
-		if (loop_now(loop) >= loop->accept_after)
-			poll_listeners(loop);
-	} else if (loop->is_accepting) {
-		rest(loop, PAUSE);
-	} else if (loop_now(loop) >= loop->accept_after) {
+	if (!loop->is_accepting && loop_now(loop) >= loop->accept_after) {
 		poll_listeners(loop);
-		loop->is_obliged = loop->is_accepting;
+		loop->is_obliged = loop->is_accepting && !has_room(loop);
+	} else if (loop->is_accepting && has_to_look(loop)) {
+		loop->balanced = loop->table.count;
+		loop->balance_after = loop_now(loop) + LOOK;
+		if (!has_room(loop))
+			rest(loop, PAUSE);
 	}
 }
 

@@ -557,7 +557,10 @@ dispatch(struct loop *loop, const struct poller_event *event)
 static void
 set_now(struct loop *loop)
 {
-	atomic_store_explicit(&loop->now, clock_ms(), memory_order_relaxed);
+	const uint64_t now = clock_ms();
+
+	atomic_store_explicit(&loop->now, now, memory_order_relaxed);
+	atomic_store_explicit(&loop->line->turn, now, memory_order_relaxed);
 }
 
 /*
@@ -572,8 +575,6 @@ wait_for_events(struct loop *loop, int timeout)
 	    timeout);
 
 	set_now(loop);
-	atomic_store_explicit(&loop->line->turn, loop_now(loop),
-	    memory_order_relaxed);
 	if (timeout >= 0 &&
 	    loop_now(loop) > before + (unsigned)timeout + LATE) {
 		loop->judge_after = loop_now(loop) + LATE;

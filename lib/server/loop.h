@@ -158,6 +158,8 @@ struct loop {
 	bool			 is_emptying;	/* the queues, before closing */
 	unsigned		 emptying_left;	/* turns for that */
 	uint64_t		 accept_after;	/* ms: not before */
+	uint64_t		 balance_after;	/* ms: the next look at shares */
+	uint32_t		 balanced;	/* connections at the last one */
 	unsigned		 accept_limit;	/* connections still to take;
 						   UINT32_MAX: any number */
 	uint64_t		 accept_until;	/* ms: give up if none came; 0 */

@@ -16,7 +16,7 @@
 #include "../base/descriptor.h"
 #include "scoreboard.h"
 
-#define LINE	64
+#define LINE	SCOREBOARD_LINE
 #define MOST	8192		/* workers, handlers of one that is taken */
 
 /*

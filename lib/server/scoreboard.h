@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +24,11 @@ enum worker_state {
 	WORKER_LEAVING, WORKER_CRASHED, WORKER_STUCK
 };
 
+#define SCOREBOARD_LINE	64	/* of a cache: no two writers share one */
+
 /* A handler in hand: written by the thread that runs it. */
 struct handler_line {
+	alignas(SCOREBOARD_LINE)
 	atomic_uint		sequence;	/* odd while text changes */
 	_Atomic uint64_t	since;		/* ms, 0: nothing in hand */
 	_Atomic uint64_t	progress;	/* ms: last byte moved */
@@ -34,6 +38,7 @@ struct handler_line {
 };
 
 struct worker_line {
+	alignas(SCOREBOARD_LINE)
 	atomic_uint		state;		/* enum worker_state */
 	_Atomic uint64_t	since;		/* ms: of the state */
 	_Atomic uint64_t	turn;		/* ms: of the loop's last turn */
