@@ -216,7 +216,8 @@ subtest "46. a hook calls system(3) and waitpid(-1) in the master: no worker los
 			$server->ask("/hello") for 1 .. 6;
 			kill("KILL", @now[0, 1]);
 			kill("HUP", $server->{pid});
-			ok((wait_for { has_workers($server, 3) } 10),
+			ok((wait_for { !alive($now[0]) && !alive($now[1]) &&
+			    has_workers($server, 3) } 10),
 			    "$mode: three again");
 		}
 		wait_for { $server->err =~ /reloaded: 3/ } 10;

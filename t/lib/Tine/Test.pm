@@ -253,6 +253,8 @@ sub members {
 	my $self = shift;
 	my @pids;
 
+	# Its number is another's by now: then none is left.
+	return () if defined $self->{status} && -e "/proc/$self->{pid}";
 	for my $path (glob("/proc/[0-9]*/stat")) {
 		my ($pid, $state, $of, $group) = slurp($path) =~
 		    /^(\d+) \(.*\) (\S) (\d+) (\d+)/s or next;
