@@ -91,6 +91,17 @@ log_death(struct master *master, unsigned index, int status)
 	    "worker %u was serving %s");
 }
 
+/*
+ * One that was told to end, and did it with requests in hand: their time was
+ * over by its own clock before it was by ours, or the stop is a quick one.
+ */
+static void
+log_cut(struct master *master, unsigned index)
+{
+	workers_log_hand(master, index, TINE_LOG_WARNING,
+	    "worker %u was cut off with %s");
+}
+
 /* What the worker had not written of its logs yet. */
 static void
 salvage(struct master *master, unsigned index)
@@ -247,9 +258,10 @@ buried(struct master *master, unsigned index, int status)
 	    slot->generation == master->generation;
 	char why[300];
 
-	if (!was_told || (WIFSIGNALED(status) && !slot->is_late &&
-	    slot->state == SLOT_LEAVING))
+	if (!was_told || (WIFSIGNALED(status) && !slot->is_late))
 		log_death(master, index, status);
+	else if (!slot->is_late)
+		log_cut(master, index);
 	log_last_reply(master, index);
 	salvage(master, index);
 	if (master->server->hooks.worker_died != NULL)
