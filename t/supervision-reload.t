@@ -428,10 +428,12 @@ subtest "a hand-over queue that is full: 2,000 idle connections live on" =>
 subtest "a reload that changes --workers, --max-threads, the logs; what it " .
     "cannot change is said" => sub {
 	my $config = "$dir/size.conf";
+	my $init = "$dir/size.init";
+	spew($init, "");
 	spew($config, "mode thread\nworkers 2\nmax-threads 4\nerror-log $dir/err.0\n" .
 	    "log $dir/log.0\n");
 	my $server = start(mode => "thread", workers => 2, quiet => $noise,
-	    bare => 1, args => ["--bind=127.0.0.1:0", "--config=$config"]);
+	    bare => 1, env => { TARGET_INIT => $init }, args => ["--bind=127.0.0.1:0", "--config=$config"]);
 	my $try = sub {
 		my ($what, $text, $file, $pattern) = @_;
 		spew($config, $text =~ /mode/ ? $text : "mode thread\n$text");
@@ -454,6 +456,11 @@ subtest "a reload that changes --workers, --max-threads, the logs; what it " .
 	my $begun = time;
 	is(scalar(grep { $_->reply->{status} == 200 } @busy), 60, "60 wait");
 	cmp_ok(time - $begun, "<", 2.5 * slow(), "on as many threads");
+	spew($init, "fail");
+	$try->("workers that fail, and another log: the old one tells",
+	    "workers 3\nmax-threads 32\nerror-log $dir/err.2\nlog none\n",
+	    "$dir/err.1", qr/reload failed: the first new worker/);
+	spew($init, "");
 	$try->("an unknown user", "workers 3\nuser nobody-of-that-name\n" .
 	    $logs, "$dir/err.1", qr/reload failed: .*nobody-of-that-name/);
 	$try->("another mode", "workers 3\nmode single\n$logs", "$dir/err.1",

@@ -131,16 +131,19 @@ workers_hear(struct master *master, struct slot *slot)
 static noreturn void
 become_worker(struct master *master, unsigned index, int control)
 {
+	struct tine_server *server = master->server;
+
 	/* A sibling's control socket held open would hide our death from it. */
 	for (unsigned i = 0; i < master->slot_count; i++)
 		descriptor_close(master->slots[i].control);
 	descriptor_close(master->signals);
 	notify_close(&master->notify);
-	descriptor_close(master->server->pidfile_fd);
-	descriptor_close(master->server->board_fd);
-	descriptor_close(master->server->config_fd);
+	descriptor_close(server->pidfile_fd);
+	descriptor_close(server->board_fd);
+	descriptor_close(server->config_fd);
+	server->errors.lost = 0;	/* the master tells of them */
 	reload_enter_worker(master);
-	worker_main(master->server, index, control);
+	worker_main(server, index, control);
 }
 
 static void
