@@ -125,6 +125,29 @@ subtest "15. TERM while clients use keep-alive" => sub {
 	};
 };
 
+# The head of such a reply is out when TERM comes, and invites to the next.
+subtest "15. TERM while a reply is streamed that has not told of the end" =>
+    sub {
+	each_way {
+		my ($mode, $workers, $name) = @_;
+		my $server = start(mode => $mode, workers => $workers);
+		my $client = $server->connection;
+
+		$client->send(request("/flush?n=10&ms=50"));
+		$client->line(time + 10 * slow());
+		kill("TERM", $server->{pid});
+		ok((wait_for { is_refused($server) } 5), "$name: it stops");
+		1 while ($client->line(time + 10 * slow()) // "") ne "";
+		like($client->chunks(time + 10 * slow()), qr/^line 9$/m,
+		    "the reply ends as it began");
+		$client->send(request("/hello"));
+		my $reply = $client->reply;
+		is($reply->{status}, 200, "one more request is answered");
+		is($reply->{fields}{connection}, "close", "and told");
+		$server->stop;
+	};
+};
+
 subtest "16. TERM with a handler of 60 s and --graceful-timeout=1" => sub {
 	my (@all, @names);
 

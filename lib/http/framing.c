@@ -665,7 +665,7 @@ restore_outcome(struct exchange *exchange, const void *from, size_t length)
 	http->reply.code = saved.code;
 	http->reply.is_logged = saved.is_logged != 0;
 	http->reply.written = saved.written;
-	exchange->is_close = saved.is_close != 0 || loop_is_ending(exchange->loop);
+	exchange->is_close = saved.is_close != 0;
 	exchange->is_cut = saved.is_cut != 0;
 	exchange->is_broken = saved.is_broken != 0;
 	exchange->ends_by_close = saved.ends_by_close != 0;

@@ -1143,8 +1143,6 @@ reply_set_close(struct http *http)
 {
 	struct exchange *exchange = http->exchange;
 
-	if (loop_is_ending(exchange->loop))
-		http->request.close_connection = true;
 	if (stream_has_rest(http)) {
 		http->request.close_connection = true;
 		exchange->is_unread = true;
@@ -1216,7 +1214,8 @@ reply_finish(struct http *http)
 		    "Content-Length");
 		http->request.close_connection = true;
 	}
-	if (loop_is_ending(http->exchange->loop))
+	/* A client that was not told so may send its next one: see drain_idle. */
+	if (reply_is_undecided(http) && loop_is_ending(http->exchange->loop))
 		http->request.close_connection = true;
 	if (decide(http, true) == -1 || flush_stage(http) == -1 ||
 	    (reply->framing == REPLY_CHUNKED &&

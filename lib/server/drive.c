@@ -342,7 +342,7 @@ sent_all(struct loop *loop, struct connection *conn)
 	conn->hops = 0;
 	loop->protocol->done(exchange, OUTCOME_SENT);
 	exchange->is_done = true;
-	if (!exchange->is_close)
+	if (!exchange->is_close && !loop_is_shut(loop))
 		return next_request(loop, conn);
 	if ((exchange->is_unread || has_input(conn)) && !conn->is_eof)
 		return linger(loop, conn);

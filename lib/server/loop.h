@@ -246,6 +246,14 @@ loop_is_ending(const struct loop *loop)
 	    memory_order_relaxed) != 0;
 }
 
+/* Whether idle connections are closed. */
+static inline bool
+loop_is_shut(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->end_wanted, memory_order_relaxed) >=
+	    LOOP_SHUTS;
+}
+
 /* Whether the loop was made for one request: handle_request(). */
 static inline bool
 loop_is_single_shot(const struct loop *loop)
