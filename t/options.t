@@ -65,7 +65,8 @@ subtest "85. Every option and tine.conf line; --test" => sub {
 	    NAME => ["x", ""], TYPE => ["x", "", "x/", "a/b\tc"],
 	    ADDRESS => ["", "x:y"], FILE => [""],
 	    DIR => [""], PATH => [""], USER => [""], GROUP => [""], on => ["x", ""],
-	    A => ["x", "", "2", "8-2", "2-", "-"]);
+	    A => ["x", "", "2", "8-2", "2-", "-"],
+	    LIST => ["x", "", "10.0.0.1/8", "::1,", "10.0.0.0/33"]);
 	my $options = 0;
 
 	while ($help =~ /^  --([\w-]+)(?:=(\w+))?/mg) {

@@ -39,6 +39,9 @@ my %requests = (
 	    "0.9", "2.0", "9.9"],
 	"HTTP/1.2 to HTTP/1.9: as HTTP/1.1" => [line("GET / HTTP/1.2"),
 	    line("GET / HTTP/1.9")],
+	"a PROXY header of one who is no proxy" => [
+	    "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" . get(""),
+	    "PROXY UNKNOWN\r\n" . get("")],
 	"a line longer than --max-head" => [target("/" . "a" x 2000)],
 
 	"a control character, or a byte above 126" => [target("/a\x01b"),

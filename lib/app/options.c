@@ -28,7 +28,7 @@ enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
 	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
 	KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
-	KIND_SANDBOX, KIND_READ, KIND_WRITE, KIND_TYPE,
+	KIND_SANDBOX, KIND_READ, KIND_WRITE, KIND_TYPE, KIND_NETWORKS,
 	KIND_HELP, KIND_VERSION
 };
 
@@ -138,6 +138,9 @@ static const struct option_row rows[] = {
 	    65536, "connections of a worker (from the descriptor limit)" },
 	{ "max-per-client", "N", KIND_NUMBER, AT(max_per_client), 0, 65536,
 	    "connections of one address in a worker (0: any number)" },
+	{ "proxy-from", "LIST", KIND_NETWORKS, AT(proxies), 0, 0,
+	    "peers whose connections begin with a PROXY header: addresses, "
+	    "networks, unix, any (none)" },
 	{ "poller", "NAME", KIND_POLLER, AT(use_poll), 0, 0,
 	    "epoll or poll (epoll)" },
 	{ "log", "FILE", KIND_TEXT, AT(log), 0, 0,
@@ -359,6 +362,20 @@ set_type(struct tine_server *server, const struct option_row *row,
 	return set_text(server, value, &server->settings.default_type);
 }
 
+/* Who is believed is settled here: a list that is wrong leaves nobody. */
+static int
+set_networks(const struct option_row *row, const char *value,
+    struct network_list *place)
+{
+	struct network_list list;
+
+	if (network_list_read(&list, value) == -1)
+		return failure_errno(EINVAL, "--%s=%s: %s", row->name, value,
+		    tine_error());
+	*place = list;
+	return 0;
+}
+
 static int
 set_poller(const struct option_row *row, const char *value, void *place)
 {
@@ -458,6 +475,8 @@ set(struct tine_server *server, const struct option_row *row,
 		return set_poller(row, value, place);
 	case KIND_RANGE:
 		return set_range(row, value, place);
+	case KIND_NETWORKS:
+		return set_networks(row, value, place);
 	case KIND_TYPE:
 		return set_type(server, row, value);
 	case KIND_SPARE:

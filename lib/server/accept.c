@@ -208,7 +208,9 @@ has_enough(const struct loop *loop, const struct connection *conn)
 		const size_t size = peer->family == AF_INET
 		    ? sizeof(peer->host.in) : sizeof(peer->host.in6);
 
-		count += other->state != CONNECTION_FREE && other != conn &&
+		/* Whose a proxy's connection will be nobody knows yet. */
+		count += other->state != CONNECTION_FREE &&
+		    other->state != CONNECTION_PROXY && other != conn &&
 		    other->peer.family == peer->family &&
 		    memcmp(&other->peer.host, &peer->host, size) == 0;
 	}
@@ -238,6 +240,29 @@ is_welcome(struct loop *loop, const struct peer *peer)
 	return loop->verify == NULL || loop->verify(loop->server, peer);
 }
 
+bool
+accept_admit(struct loop *loop, struct connection *conn)
+{
+	const bool is_known = is_welcome(loop, &conn->peer);
+
+	if (is_known && !has_enough(loop, conn))
+		return true;
+	if (is_known)
+		turn_away(loop, dup(conn->fd));
+	drive_end(loop, conn);
+	return false;
+}
+
+/* The peers whose connections begin with a PROXY header. */
+static bool
+is_proxy(const struct loop *loop, const struct peer *peer)
+{
+	const struct network_list *proxies = &loop->settings->proxies;
+
+	return proxies->count > 0 &&
+	    network_list_has(proxies, peer->family, &peer->host);
+}
+
 static void
 welcome(struct loop *loop, const struct listener *listener, int fd,
     const struct sockaddr *address)
@@ -259,15 +284,10 @@ welcome(struct loop *loop, const struct listener *listener, int fd,
 	peer_set(&conn->peer, address, fd);
 	conn->listener = (uint16_t)(listener - loop->listeners);
 	conn->since = conn->begun = loop_now(loop);
-	if (!is_welcome(loop, &conn->peer)) {
-		drive_end(loop, conn);
+	if (is_proxy(loop, &conn->peer))
+		conn->state = CONNECTION_PROXY;	/* admitted later, or not */
+	else if (!accept_admit(loop, conn))
 		return;
-	}
-	if (has_enough(loop, conn)) {
-		turn_away(loop, dup(fd));
-		drive_end(loop, conn);
-		return;
-	}
 	if (listener->is_deferred)
 		ready = POLLER_READ;	/* it has spoken already */
 	atomic_store(&conn->ready, CONNECTION_OWNED | ready);

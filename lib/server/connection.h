@@ -27,6 +27,7 @@ struct exchange;
 
 enum connection_state {
 	CONNECTION_FREE,	/* no connection */
+	CONNECTION_PROXY,	/* a proxy has to say whose it is */
 	CONNECTION_IDLE,	/* between two requests */
 	CONNECTION_HEAD,	/* a part of a head is there */
 	CONNECTION_BODY,	/* a part of a body is there */

@@ -32,6 +32,7 @@ enum next {
 static enum next receive(struct loop *, struct connection *);
 static enum next send_reply(struct loop *, struct connection *);
 static enum next drop_input(struct loop *, struct connection *);
+static void expire_proxy(struct loop *, struct connection *);
 static void expire_idle(struct loop *, struct connection *);
 static void expire_request(struct loop *, struct connection *);
 static void expire_sending(struct loop *, struct connection *);
@@ -46,6 +47,8 @@ static const struct {
 	enum next	(*ready)(struct loop *, struct connection *);
 	void		(*expired)(struct loop *, struct connection *);
 } states[CONNECTION_STATES] = {
+	[CONNECTION_PROXY] = {
+	    POLLER_READ | POLLER_HANGUP, receive, expire_proxy },
 	[CONNECTION_IDLE] = {
 	    POLLER_READ | POLLER_HANGUP, receive, expire_idle },
 	[CONNECTION_HEAD] = {
@@ -228,10 +231,36 @@ frame(struct loop *loop, struct connection *conn)
 	return end(loop, conn);
 }
 
+/* Behind the header of a proxy its client is as any other. */
+static enum next
+frame_proxy(struct loop *loop, struct connection *conn)
+{
+	const struct input *input = &conn->exchange->input;
+
+	switch (proxied_read(loop, conn)) {
+	case PROXIED_MORE:
+		return NEXT_GO;
+	case PROXIED_BAD:
+		return end(loop, conn);
+	case PROXIED_DONE:
+		break;
+	}
+	if (!accept_admit(loop, conn))
+		return NEXT_LEFT;
+	enter(loop, conn, CONNECTION_IDLE);
+	if (input->start < input->end)
+		return frame(loop, conn);
+	loop_exchange_end(loop, conn);
+	return NEXT_GO;
+}
+
 /* The client will send no more: what it began is no request. */
 static enum next
 half_closed(struct loop *loop, struct connection *conn)
 {
+	/* Without a byte it is a look at whether the port is open. */
+	if (conn->state == CONNECTION_PROXY && conn->exchange->input.end > 0)
+		proxied_complain(loop, conn, "is cut off");
 	conn->is_eof = true;
 	return end(loop, conn);
 }
@@ -239,7 +268,9 @@ half_closed(struct loop *loop, struct connection *conn)
 static enum next
 nothing_there(struct loop *loop, struct connection *conn)
 {
-	if (conn->state == CONNECTION_IDLE)
+	if (conn->state == CONNECTION_IDLE ||
+	    (conn->state == CONNECTION_PROXY &&
+	    conn->exchange->input.end == 0))
 		loop_exchange_end(loop, conn);
 	return NEXT_WAIT;
 }
@@ -292,6 +323,8 @@ receive(struct loop *loop, struct connection *conn)
 	conn->since = loop_now(loop);
 	if ((size_t)n == room)		/* else the socket is empty */
 		atomic_fetch_or(&conn->ready, POLLER_READ);
+	if (conn->state == CONNECTION_PROXY)
+		return frame_proxy(loop, conn);
 	return frame(loop, conn);
 }
 
@@ -477,6 +510,23 @@ drive_push(struct exchange *exchange, bool wait)
 }
 
 /* --------------------------------------------------------------- deadlines */
+
+/* Until its time a stop leaves it as long as an idle connection. */
+static void
+expire_proxy(struct loop *loop, struct connection *conn)
+{
+	const unsigned most = loop->settings->header_timeout;
+	const bool is_late = most != 0 && loop_now(loop) - conn->begun >= most;
+
+	if (is_late)
+		proxied_complain(loop, conn, "does not come");
+	if (is_late || loop->end_seen >= LOOP_SHUTS ||
+	    (loop->end_seen == LOOP_DRAINS && loop_now(loop) >=
+	    loop->end_since + loop->settings->drain_idle))
+		drive_end(loop, conn);
+	else
+		drive(loop, conn);
+}
 
 static void
 expire_idle(struct loop *loop, struct connection *conn)

@@ -29,7 +29,7 @@
 /* The states as the message has them: their numbers must not change. */
 enum moved {
 	MOVED_IDLE = 1, MOVED_HEAD, MOVED_BODY, MOVED_WHOLE, MOVED_DRAINING,
-	MOVED_LINGERING
+	MOVED_LINGERING, MOVED_PROXY
 };
 
 enum {
@@ -100,6 +100,8 @@ static enum moved
 moved_of(const struct connection *conn)
 {
 	switch ((enum connection_state)conn->state) {
+	case CONNECTION_PROXY:
+		return MOVED_PROXY;
 	case CONNECTION_IDLE:
 		return MOVED_IDLE;
 	case CONNECTION_HEAD:
@@ -345,7 +347,8 @@ void
 handover_all(struct loop *loop)
 {
 	static const enum connection_state movable[] = {
-		CONNECTION_PENDING, CONNECTION_IDLE, CONNECTION_HEAD,
+		CONNECTION_PENDING, CONNECTION_PROXY, CONNECTION_IDLE,
+		CONNECTION_HEAD,
 		CONNECTION_BODY, CONNECTION_DRAINING, CONNECTION_LINGERING
 	};
 
@@ -408,7 +411,7 @@ is_sound(const struct message *head, size_t length)
 {
 	uint64_t output = 0;
 
-	if (head->state < MOVED_IDLE || head->state > MOVED_LINGERING ||
+	if (head->state < MOVED_IDLE || head->state > MOVED_PROXY ||
 	    head->pieces > PIECES || head->state_length > MOST ||
 	    head->input_length > MOST || head->output_length > MOST ||
 	    head->body_length > INT64_MAX)
@@ -595,6 +598,8 @@ state_of(enum moved moved)
 		return CONNECTION_DRAINING;
 	case MOVED_LINGERING:
 		return CONNECTION_LINGERING;
+	case MOVED_PROXY:
+		return CONNECTION_PROXY;
 	case MOVED_IDLE:
 	case MOVED_WHOLE:
 		break;
@@ -627,7 +632,8 @@ settle_in(struct loop *loop, struct arrival *arrival)
 	const struct message *head = &arrival->head;
 	const bool has_exchange = head->state_length + head->input_length +
 	    head->output_length + head->pieces > 0 ||
-	    (head->state != MOVED_IDLE && head->state != MOVED_LINGERING);
+	    (head->state != MOVED_IDLE && head->state != MOVED_LINGERING &&
+	    head->state != MOVED_PROXY);
 	struct connection *conn;
 
 	conn = connection_new(&loop->table, arrival->fds[0]);

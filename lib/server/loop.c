@@ -88,8 +88,8 @@ list_of(struct loop *loop, const struct connection *conn)
 static unsigned
 patience_of(const struct loop *loop, unsigned list)
 {
-	if (loop->end_seen > LOOP_MOVES &&
-	    (list == CONNECTION_IDLE || list == CONNECTION_LINGERING))
+	if (loop->end_seen > LOOP_MOVES && (list == CONNECTION_IDLE ||
+	    list == CONNECTION_PROXY || list == CONNECTION_LINGERING))
 		return loop->settings->drain_idle;
 	return loop->patience[list];
 }
@@ -421,11 +421,11 @@ loop_end(struct loop *loop, enum loop_end how)
 	loop_kick(loop);
 }
 
-/* Has each idle connection looked at, as if its time had come. */
+/* Has each connection of a list looked at, as if its time had come. */
 static void
-end_idle(struct loop *loop)
+end_list(struct loop *loop, enum connection_state list)
 {
-	struct connection_list *idle = &loop->lists[CONNECTION_IDLE];
+	struct connection_list *idle = &loop->lists[list];
 	struct connection *conn, *last = TAILQ_LAST(idle, connection_list);
 
 	while ((conn = TAILQ_FIRST(idle)) != NULL) {
@@ -511,10 +511,13 @@ note_end(struct loop *loop)
 		return;
 	atomic_store(&loop->line->is_closing, 1);
 	place_anew(loop, CONNECTION_LINGERING);
-	if (wanted >= LOOP_SHUTS)
-		end_idle(loop);
-	else
+	if (wanted >= LOOP_SHUTS) {
+		end_list(loop, CONNECTION_PROXY);
+		end_list(loop, CONNECTION_IDLE);
+	} else {
+		place_anew(loop, CONNECTION_PROXY);
 		place_anew(loop, CONNECTION_IDLE);
+	}
 }
 
 static bool
@@ -754,6 +757,7 @@ set_patience(struct loop *loop)
 {
 	const struct settings *settings = loop->settings;
 
+	loop->patience[CONNECTION_PROXY] = settings->header_timeout;
 	loop->patience[CONNECTION_IDLE] = settings->keep_alive;
 	loop->patience[CONNECTION_HEAD] = settings->header_timeout;
 	loop->patience[CONNECTION_BODY] = settings->body_timeout;

@@ -174,6 +174,8 @@ struct loop {
 	uint64_t		 ticked;	/* ms: the strategy's last tick */
 	unsigned		 held;		/* children that wait for clients */
 	unsigned		 written_off;	/* connections of lost threads */
+	uint64_t		 complained;	/* ms: of a proxy, last */
+	unsigned		 complaints;	/* since then, not written */
 	_Atomic uint64_t	 average;	/* ns: of handlers lately */
 
 	/* Anybody's, atomically. */
@@ -337,8 +339,32 @@ void	accept_rest(struct loop *loop);
 void	accept_ready(struct loop *loop, struct source *source,
 	    unsigned events);
 
+/*
+ * Whether the client of conn may be served; if not, conn has been ended.
+ * Leader only.
+ */
+bool	accept_admit(struct loop *loop, struct connection *conn);
+
 /* How long the loop may wait before it has to look again; -1: for ever. */
 int	accept_patience(const struct loop *loop);
+
+/* --- proxied.c */
+
+enum proxied {
+	PROXIED_MORE,	/* more of the header has to come */
+	PROXIED_DONE,	/* the input begins with what is the client's */
+	PROXIED_BAD	/* close without a word: the log has it */
+};
+
+/*
+ * Takes the header that a proxy begins with from the input, and from it the
+ * client's address for conn->peer.  Leader only.
+ */
+enum proxied proxied_read(struct loop *loop, struct connection *conn);
+
+/* A line in the error log: why is said of the header of conn's proxy. */
+void	proxied_complain(struct loop *loop, const struct connection *conn,
+	    const char *why);
 
 /* --- step.c */
 

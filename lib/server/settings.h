@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../base/network.h"
+
 enum mode { MODE_SINGLE, MODE_THREAD, MODE_FORK };
 
 /* Where nothing was said, it depends on what is served. */
@@ -78,6 +80,7 @@ struct settings {
 	size_t		 file_cache;		/* bytes, a worker */
 	unsigned	 max_connections;	/* a worker; 0: by descriptors */
 	unsigned	 max_per_client;	/* a worker; 0: any number */
+	struct network_list proxies;		/* who sends PROXY headers */
 
 	const char	*spool_dir;		/* NULL: $TMPDIR or /tmp */
 	bool		 use_poll;		/* poll(2), not epoll(7) */

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <arpa/inet.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,6 +21,7 @@
 #include "../../lib/base/endpoint.h"
 #include "../../lib/base/failure.h"
 #include "../../lib/base/journal.h"
+#include "../../lib/base/network.h"
 #include "../../lib/base/number.h"
 #include "../../lib/base/text.h"
 #include "../../lib/tine.h"
@@ -292,6 +295,88 @@ START_TEST(endpoint_is_read)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- networks */
+
+static const struct {
+	const char	*list, *address;
+	int		 result;	/* -1: no list; else whether it is in it */
+} networks[] = {
+	{ "10.0.0.0/8", "10.255.255.255", 1 },
+	{ "10.0.0.0/8", "11.0.0.0", 0 }, { "10.0.0.0/8", "9.255.255.255", 0 },
+	{ "192.168.4.0/23", "192.168.5.255", 1 },
+	{ "192.168.4.0/23", "192.168.6.0", 0 },
+	{ "127.0.0.1", "127.0.0.1", 1 }, { "127.0.0.1", "127.0.0.2", 0 },
+	{ "127.0.0.1/32", "127.0.0.1", 1 }, { "0.0.0.0/0", "8.8.8.8", 1 },
+	{ "0.0.0.0/0", "::1", 0 }, { "::/0", "::1", 1 },
+	{ "::/0", "1.2.3.4", 0 }, { "::1", "::1", 1 }, { "::1", "::2", 0 },
+	{ "2001:db8::/33", "2001:db8:7fff::1", 1 },
+	{ "2001:db8::/33", "2001:db8:8000::1", 0 },
+	{ "2001:db8::8/125", "2001:db8::f", 1 },
+	{ "2001:db8::8/125", "2001:db8::10", 0 },
+	{ "::1,10.0.0.1", "10.0.0.1", 1 }, { "::1,10.0.0.1", "10.0.0.2", 0 },
+	{ "unix", "unix", 1 }, { "unix", "127.0.0.1", 0 },
+	{ "127.0.0.1", "unix", 0 }, { "127.0.0.1,unix", "unix", 1 },
+	{ "any", "unix", 1 }, { "any", "::1", 1 }, { "any", "1.2.3.4", 1 },
+	{ "", NULL, -1 }, { ",", NULL, -1 }, { "::1,", NULL, -1 },
+	{ ",::1", NULL, -1 }, { "10.0.0.1, ::1", NULL, -1 },
+	{ "localhost", NULL, -1 }, { "10.0.0.1/", NULL, -1 },
+	{ "10.0.0.0/33", NULL, -1 }, { "::/129", NULL, -1 },
+	{ "10.0.0.0/-1", NULL, -1 }, { "10.0.0.0/8x", NULL, -1 },
+	{ "10.0.0.0/ 8", NULL, -1 }, { "10.0.0.0/8/8", NULL, -1 },
+	{ "10.0.0.1/8", NULL, -1 }, { "10.1.0.0/15", NULL, -1 },
+	{ "::1/127", NULL, -1 }, { "10.0.0", NULL, -1 },
+	{ "010.0.0.1", NULL, -1 }, { "10.0.0.256", NULL, -1 },
+	{ "[::1]", NULL, -1 }, { "::ffff:1.2.3.4", NULL, -1 },
+	{ "::ffff:0:0/96", NULL, -1 }, { "fe80::1%lo", NULL, -1 },
+	{ "any/0", NULL, -1 }, { "UNIX", NULL, -1 },
+	{ "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000",
+	    NULL, -1 },
+};
+
+START_TEST(network_is_read)
+{
+	struct network_list list;
+	unsigned char address[16];
+	sa_family_t family = AF_UNIX;
+
+	if (networks[_i].result == -1) {
+		ck_assert_msg(network_list_read(&list, networks[_i].list) ==
+		    -1, "%s", networks[_i].list);
+		ck_assert_uint_gt(strlen(tine_error()), 0);
+		return;
+	}
+	ck_assert_msg(network_list_read(&list, networks[_i].list) == 0,
+	    "%s: %s", networks[_i].list, tine_error());
+	if (inet_pton(AF_INET, networks[_i].address, address) == 1)
+		family = AF_INET;
+	else if (inet_pton(AF_INET6, networks[_i].address, address) == 1)
+		family = AF_INET6;
+	ck_assert_int_eq(network_list_has(&list, family, address),
+	    networks[_i].result);
+}
+END_TEST
+
+START_TEST(networks_are_bounded)
+{
+	struct network_list list;
+	char text[(NETWORKS + 1) * 4 + 1] = "";
+
+	ck_assert_int_eq(network_list_has(&(struct network_list){ 0 },
+	    AF_UNIX, NULL), 0);
+	for (int i = 0; i < NETWORKS; i++)
+		(void)memcpy(text + 4 * i, "::1,", 5);
+	text[4 * NETWORKS - 1] = '\0';
+	ck_assert_int_eq(network_list_read(&list, text), 0);
+	ck_assert_uint_eq(list.count, NETWORKS);
+	text[4 * NETWORKS - 1] = ',';
+	(void)memcpy(text + (size_t)4 * NETWORKS, "::1", 4);
+	ck_assert_int_eq(network_list_read(&list, text), -1);
+	ck_assert_ptr_nonnull(strstr(tine_error(), "more than 64"));
+}
+END_TEST
+
+/* --------------------------------------------------------------- endpoints */
+
 START_TEST(endpoint_of_all_addresses)
 {
 	struct endpoint list[8];
@@ -467,6 +552,8 @@ base_suite(void)
 	tcase_add_test(tests, case_is_folded);
 	tcase_add_test(tests, number_is_written);
 	LOOP(endpoint_is_read, endpoints);
+	LOOP(network_is_read, networks);
+	tcase_add_test(tests, networks_are_bounded);
 	tcase_add_test(tests, endpoint_of_all_addresses);
 	tcase_add_test(tests, long_path_is_refused);
 	tcase_add_test(tests, arena_serves_from_its_first_block);
