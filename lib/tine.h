@@ -210,7 +210,8 @@ ssize_t	tine_vprintf(struct tine_request *req, const char *format, va_list ap)
  * Adds length bytes of the regular file fd, from offset, to the body.  Takes
  * fd: it is closed when it was sent, and on failure.  The bytes are read when
  * they are sent; if the file has become shorter by then, the connection is
- * ended so that the client sees it.  Never spooled.  Returns 0 or -1.
+ * ended so that the client sees it.  Never spooled.  Returns 0, or -1 with
+ * errno (see above), or EINVAL: no file can have such a part.
  */
 int	tine_send_file(struct tine_request *req, int fd, off_t offset,
 	    off_t length);

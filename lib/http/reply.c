@@ -712,10 +712,11 @@ is_short(const struct http *http, size_t length)
 static ssize_t
 admit(struct http *http, size_t length)
 {
-	struct reply *reply = &http->reply;
+	const struct reply *reply = &http->reply;
+	const off_t most = reply->has_length && !reply_has_no_body(http)
+	    ? reply->length : INT64_MAX;
 
-	if (reply->has_length && !reply_has_no_body(http) &&
-	    (off_t)length > reply->length - reply->written) {
+	if ((off_t)length > most - reply->written) {
 		(void)stick(http, EFBIG);
 		return -1;
 	}
@@ -847,7 +848,7 @@ tine_send_file(struct tine_request *req, int fd, off_t offset, off_t length)
 	struct http *http = http_of_request(req);
 	int admitted = -1;
 
-	if (offset < 0 || length < 0)
+	if (offset < 0 || length < 0 || length > INT64_MAX - offset)
 		errno = EINVAL;
 	else
 		admitted = admit_whole(http, length);

@@ -313,6 +313,13 @@ int
 output_append_file(struct output *output, int fd, off_t offset, off_t length,
     bool is_owner)
 {
+	/* It may come from a child, that is from whoever took one over. */
+	if (offset < 0 || length < 0 || length > INT64_MAX - offset) {
+		if (is_owner)
+			descriptor_close(fd);
+		errno = EINVAL;
+		return -1;
+	}
 	/* What is gathered stays the last of all. */
 	if (spill_gathered(output) == -1) {
 		if (is_owner)
@@ -400,6 +407,17 @@ output_has_file(const struct output *output)
 	return false;
 }
 
+/* What there is to send of a segment and is not in output's memory. */
+static off_t
+beside_memory(const struct segment *segment)
+{
+	if (segment->data == NULL)
+		return segment->limit - segment->offset;
+	if (segment->release != NULL)
+		return (off_t)(segment->end - segment->start);
+	return 0;
+}
+
 off_t
 output_pending(const struct output *output)
 {
@@ -407,10 +425,11 @@ output_pending(const struct output *output)
 	off_t pending = (off_t)output->memory;
 
 	STAILQ_FOREACH(segment, &output->segments, entry) {
-		if (segment->data == NULL)
-			pending += segment->limit - segment->offset;
-		else if (segment->release != NULL)
-			pending += (off_t)(segment->end - segment->start);
+		const off_t length = beside_memory(segment);
+
+		if (length > INT64_MAX - pending)
+			return INT64_MAX;	/* parts of files, all of them */
+		pending += length;
 	}
 	return pending;
 }

@@ -91,7 +91,10 @@ int	output_append(struct output *output, const void *data, size_t length);
 /* Puts a copy of data before all else; nothing may have been sent yet. */
 int	output_prepend(struct output *output, const void *data, size_t length);
 
-/* Appends a part of a file; takes fd if is_owner, on failure too. */
+/*
+ * Appends a part of a file; takes fd if is_owner, on failure too: EINVAL if
+ * no file can have such a part.
+ */
 int	output_append_file(struct output *output, int fd, off_t offset,
 	    off_t length, bool is_owner);
 
@@ -110,7 +113,7 @@ bool	output_has_file(const struct output *output);
 /* Sends what the socket takes without waiting. */
 enum sent output_send(struct output *output, int socket);
 
-/* How many bytes wait. */
+/* How many bytes wait; INT64_MAX if it is that or more. */
 off_t	output_pending(const struct output *output);
 
 #endif

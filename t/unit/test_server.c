@@ -144,6 +144,39 @@ START_TEST(output_gives_back_what_is_lent)
 }
 END_TEST
 
+/* A child says which part of its file, and a child may be anybody's. */
+START_TEST(output_takes_no_impossible_part)
+{
+	static const struct { off_t offset, length; } parts[] = {
+		{ -1, 1 }, { 0, -1 }, { 1, INT64_MAX }, { INT64_MAX, 1 },
+		{ INT64_MAX / 2 + 2, INT64_MAX / 2 }
+	};
+	char memory[64];
+	struct output output;
+	int fd;
+
+	open_output(&output, memory, sizeof(memory));
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		fd = file_of("FILE");
+		errno = 0;
+		ck_assert_int_eq(output_append_file(&output, fd,
+		    parts[i].offset, parts[i].length, true), -1);
+		ck_assert_int_eq(errno, EINVAL);
+		ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	}
+	ck_assert(output_is_empty(&output));
+	/* Each can be, but nobody can count them together. */
+	for (int i = 0; i < 3; i++) {
+		fd = file_of("FILE");
+		ck_assert_int_eq(output_append_file(&output, fd, 0,
+		    INT64_MAX - 1, true), 0);
+	}
+	ck_assert_int_eq(output_pending(&output), INT64_MAX);
+	output_drop(&output);
+	ck_assert(output_is_empty(&output));
+}
+END_TEST
+
 START_TEST(output_goes_to_the_spool)
 {
 	char memory[64], text[1024], block[50];
@@ -392,6 +425,7 @@ server_suite(void)
 
 	tcase_add_test(tests, output_keeps_its_order);
 	tcase_add_test(tests, output_gives_back_what_is_lent);
+	tcase_add_test(tests, output_takes_no_impossible_part);
 	tcase_add_test(tests, output_goes_to_the_spool);
 	tcase_add_test(tests, output_gathers_for_the_spool);
 	tcase_add_test(tests, spools_share_their_space);
