@@ -76,7 +76,7 @@ sub serve {
 	my ($mode, $workers, @args) = @_;
 
 	return start(program => $tine, mode => $mode, workers => $workers,
-	    args => [@args, $root]);
+	    args => [is_traced() ? "--no-sandbox" : (), @args, $root]);
 }
 
 sub encoded { return join "", map { sprintf "%%%02x", ord } split //, shift }

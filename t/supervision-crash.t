@@ -111,7 +111,9 @@ subtest "26. the same with one worker, whose successor takes the connections" =>
 
 # --- 28: what the client of the crash sees, and what the log says
 
-my @ways = ("how=null", "how=stack", "how=abort", "how=heap", "how=smash",
+# AddressSanitizer ends a process at once that writes past a block.
+my @heap = is_traced() ? () : "how=heap";
+my @ways = ("how=null", "how=stack", "how=abort", @heap, "how=smash",
     "how=jump", "how=exit", "how=quick_exit", "how=pthread_exit",
     "signal=8", "signal=4", "signal=7");
 
@@ -271,7 +273,7 @@ subtest "29a. a crash in a worker with 1,000 idle connections, half-read heads a
 		my @ended = map { my $c = $server->connection;
 		    $c->send(request("/hello", close => 1)); $c } 1 .. 5;
 		sleep 0.3;
-		for my $how ("how=null", "how=exit", "how=heap") {
+		for my $how ("how=null", "how=exit", @heap) {
 			is($server->ask("/crash?$how")->{status}, 500,
 			    "$how: 500");
 			is($server->ask("/hello")->{status}, 200, "served");

@@ -630,6 +630,7 @@ unpack(struct exchange *exchange, const void *from, size_t length)
 struct outcome_saved {
 	int		code;
 	unsigned char	is_logged, is_close, is_cut, is_broken, ends_by_close;
+	unsigned char	unused[3];	/* no byte of it is left unset */
 	off_t		written;
 };
 

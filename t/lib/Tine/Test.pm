@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build
-    slow pass_sockets
+    slow is_traced pass_sockets
     program request slurp children alive reply_of tail_of run_command
     cpu_of threads_of descriptors_of is_pattern spew variant binary
     under_load notify_socket);
@@ -25,6 +25,7 @@ our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
 our @workers = (0, 1, 4);
+my %wanted_workers = map { $_ => 1 } split /,/, $ENV{TINE_WORKERS} // "";
 
 my @servers;
 my $top = $$;
@@ -38,6 +39,13 @@ sub build { return "$ENV{TINE_BUILDDIR}/" . (shift // "") }
 sub slow {
 	return $ENV{TINE_SLOW} if $ENV{TINE_SLOW};
 	return ($ENV{TINE_SANITIZER} // "no") eq "no" ? 1 : 5;
+}
+
+# Whether a checker looks for leaks by tracing the process, which the sandbox
+# forbids.
+sub is_traced {
+	return $ENV{TINE_VALGRIND} ||
+	    ($ENV{TINE_SANITIZER} // "no") =~ /address/;
 }
 
 sub slurp {
@@ -173,6 +181,7 @@ sub program { return build("t/target") }
 # lines that are expected, as a pattern), nofile (a limit), before (called in
 # its process before exec).  By hand the suite can be run locked in, with
 # TINE_SANDBOXED=--sandbox in the environment, to find what that breaks.
+# TINE_VALGRIND is the command that runs it; see t/valgrind.
 sub launch {
 	my %o = (program => program(), mode => "single", workers => 1,
 	    bind => ["127.0.0.1:0"], args => [], @_);
@@ -183,6 +192,13 @@ sub launch {
 	my @command = ($o{program}, $o{bare} ? () : ("--mode=$o{mode}",
 	    "--workers=$o{workers}", (map { "--bind=$_" } @{$o{bind}}),
 	    split(/ /, $ENV{TINE_SANDBOXED} // "")), @{$o{args}});
+	if ($ENV{TINE_VALGRIND}) {
+		# Not libtool's script, but what it runs.
+		$command[0] =~ s{^\Q@{[build()]}\E}{} and
+		    $command[0] = binary($command[0]);
+		unshift @command, split(/ /, $ENV{TINE_VALGRIND}),
+		    "--log-file=$dir/valgrind.%p";
+	}
 
 	my $pid = fork // croak "fork: $!";
 	if ($pid == 0) {
@@ -322,10 +338,34 @@ sub ended {
 sub odd_lines {
 	my $self = shift;
 
-	return grep {
+	return ($self->valgrind_reports, grep {
 		/Sanitizer|runtime error/ || (/ ERROR / &&
 		    !($self->{quiet} && /$self->{quiet}/))
-	} split /\n/, $self->err;
+	} split /\n/, $self->err);
+}
+
+# What valgrind found in each process: faults, memory that was lost, and
+# connections and nameless files that a process had open at its end.
+sub valgrind_reports {
+	my $self = shift;
+	my @reports;
+
+	for my $path (glob("$self->{dir}/valgrind.*")) {
+		my @lines = map { s/^[=*]+\d+[=*]+ //r } split /\n/,
+		    slurp($path);
+		my ($count) = map { /^ERROR SUMMARY: (\d+) errors/ } @lines;
+		my @open = grep { /^Open .*(<-> 127\.0\.0\.1:[1-9]|\(deleted\))/
+		    && !/memfd:/ } @lines;
+
+		# A crash on purpose is a fault; see the log for all others.
+		next if grep { /^Process terminating with default action/ }
+		    @lines;
+		push @reports, @open;
+		# One that was killed has no summary.
+		push @reports, "$path:", @lines if ($count // 0) > 0 ||
+		    grep { /internal error|'impossible' happened/ } @lines;
+	}
+	return @reports;
 }
 
 # Ends the server as an administrator would, and demands a clean end.
@@ -351,6 +391,7 @@ sub each_mode (&;@) {
 
 	for my $mode (@modes) {
 		for my $count (@{$o{workers} // \@workers}) {
+			next if %wanted_workers && !$wanted_workers{$count};
 			subtest "$mode, $count workers" => sub {
 				$block->($mode, $count);
 			};
