@@ -132,6 +132,8 @@ text_equal_case(const char *a, size_t a_length, const char *b, size_t b_length)
 {
 	if (a_length != b_length)
 		return false;
+	if (memcmp(a, b, a_length) == 0)	/* as nearly always */
+		return true;
 	for (size_t i = 0; i < a_length; i++) {
 		if (lower(a[i]) != lower(b[i]))
 			return false;
@@ -142,13 +144,11 @@ text_equal_case(const char *a, size_t a_length, const char *b, size_t b_length)
 size_t
 text_unsigned(char out[20], uint64_t number)
 {
-	char digits[20];
-	size_t n = 0;
+	size_t n = 1;
 
-	do {
-		digits[sizeof(digits) - ++n] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	memcpy(out, digits + sizeof(digits) - n, n);
+	for (uint64_t rest = number; rest >= 10; rest /= 10)
+		n++;
+	for (size_t i = n; i-- > 0; number /= 10)
+		out[i] = (char)('0' + number % 10);
 	return n;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * Both write at most size bytes with the final NUL and return the length that
@@ -27,6 +28,29 @@ bool	text_is_token(const char *text, size_t length);
 /* Whether both are the same but for the case of ASCII letters. */
 bool	text_equal_case(const char *a, size_t a_length, const char *b,
 	    size_t b_length);
+
+/*
+ * Passes over text eight bytes at a time as long as none of them is a control
+ * character; returns how many were passed over.
+ */
+static inline size_t
+text_printable(const char *text, size_t length)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t n = 0;
+
+	for (; length - n >= 8; n += 8) {
+		uint64_t word, is_del, is_low;
+
+		memcpy(&word, text + n, sizeof(word));
+		/* Each byte's highest bit: a borrow that came out of it. */
+		is_low = (word - ones * 0x20) & ~word;
+		is_del = ((word ^ ones * 0x7f) - ones) & ~(word ^ ones * 0x7f);
+		if (((is_low | is_del) & ones * 0x80) != 0)
+			break;
+	}
+	return n;
+}
 
 /* Decimal digits, no NUL; returns how many. */
 size_t	text_unsigned(char out[20], uint64_t number);

@@ -377,31 +377,31 @@ full(const struct loop *loop, size_t *length)
 typedef void method(struct tine_request *);
 
 static method *
-method_named(const struct tine_http_handler *handler, const char *command)
+method_named(const struct tine_http_handler *handler, const char *command,
+    size_t length)
 {
-	switch (command[0]) {
-	case 'G':
-		return strcmp(command, "GET") == 0 ? handler->do_GET : NULL;
-	case 'H':
-		return strcmp(command, "HEAD") == 0 ? handler->do_HEAD : NULL;
-	case 'P':
-		if (strcmp(command, "POST") == 0)
+	switch (length) {
+	case 3:
+		if (memcmp(command, "GET", 3) == 0)
+			return handler->do_GET;
+		return memcmp(command, "PUT", 3) == 0 ? handler->do_PUT : NULL;
+	case 4:
+		if (memcmp(command, "POST", 4) == 0)
 			return handler->do_POST;
-		if (strcmp(command, "PUT") == 0)
-			return handler->do_PUT;
-		return strcmp(command, "PATCH") == 0 ? handler->do_PATCH
+		return memcmp(command, "HEAD", 4) == 0 ? handler->do_HEAD
 		    : NULL;
-	case 'D':
-		return strcmp(command, "DELETE") == 0 ? handler->do_DELETE
+	case 5:
+		if (memcmp(command, "PATCH", 5) == 0)
+			return handler->do_PATCH;
+		return memcmp(command, "TRACE", 5) == 0 ? handler->do_TRACE
 		    : NULL;
-	case 'C':
-		return strcmp(command, "CONNECT") == 0 ? handler->do_CONNECT
+	case 6:
+		return memcmp(command, "DELETE", 6) == 0 ? handler->do_DELETE
 		    : NULL;
-	case 'O':
-		return strcmp(command, "OPTIONS") == 0 ? handler->do_OPTIONS
-		    : NULL;
-	case 'T':
-		return strcmp(command, "TRACE") == 0 ? handler->do_TRACE
+	case 7:
+		if (memcmp(command, "OPTIONS", 7) == 0)
+			return handler->do_OPTIONS;
+		return memcmp(command, "CONNECT", 7) == 0 ? handler->do_CONNECT
 		    : NULL;
 	default:
 		return NULL;
@@ -409,9 +409,13 @@ method_named(const struct tine_http_handler *handler, const char *command)
 }
 
 static method *
-method_of(const struct tine_http_handler *handler, const char *command)
+method_of(const struct http *http)
 {
-	method *function = method_named(handler, command);
+	const struct tine_http_handler *handler = &http->class->handler;
+	const char *command = http->request.command;
+	/* It is empty if there was no memory for it. */
+	const size_t length = *command == '\0' ? 0 : http->head.method.length;
+	method *function = method_named(handler, command, length);
 
 	return function != NULL ? function : handler->do_method;
 }
@@ -438,7 +442,7 @@ handle(struct exchange *exchange)
 
 	request_build(http);
 	http->is_handling = true;
-	function = method_of(handler, req->command);
+	function = method_of(http);
 	if (function == NULL) {
 		refuse_method(http);
 	} else if (handler->setup != NULL && handler->setup(req) == -1) {

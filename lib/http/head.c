@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * See head.h.  The parser is a table of characters and a state; each state
- * runs over the bytes that belong to it in a loop of its own, so that the
- * common case is one table look-up a byte.
+ * See head.h.  The parser is a table of characters and a state, which says
+ * where to go on when the bytes ran out.  As long as there are bytes each state
+ * runs over those that belong to it in a loop of its own, and falls through to
+ * the next: the common case is one table look-up a byte, or one for eight.
  */
 #include <sys/socket.h>
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../base/text.h"
 #include "head.h"
 
 enum state {
@@ -35,24 +37,27 @@ enum {
 	VALUE	= 1 << 2,	/* of a field: visible, obs-text */
 	HOST	= 1 << 3,	/* unreserved and sub-delims, RFC 3986 */
 	DIGIT	= 1 << 4,
-	HEX	= 1 << 5
+	HEX	= 1 << 5,
+	PLAIN	= 1 << 6,	/* of a target: neither query nor escape */
+	BLANK	= 1 << 7	/* SP, HTAB */
 };
 
-#define T	(TOKEN | TARGET | VALUE)
+#define T	(TOKEN | TARGET | VALUE | PLAIN)
 #define TH	(T | HOST)
 #define THX	(TH | HEX)
 #define D	(TH | DIGIT | HEX)
-#define G	(TARGET | VALUE)
+#define G	(TARGET | VALUE | PLAIN)
 #define GH	(G | HOST)
 #define O	VALUE
 
 static const unsigned char class[256] = {
-	['!'] = TH, ['"'] = G, ['#'] = TOKEN | VALUE, ['$'] = TH, ['%'] = T,
+	['\t'] = BLANK, [' '] = BLANK,
+	['!'] = TH, ['"'] = G, ['#'] = TOKEN | VALUE, ['$'] = TH, ['%'] = T & ~PLAIN,
 	['&'] = TH, ['\''] = TH, ['('] = GH, [')'] = GH, ['*'] = TH,
 	['+'] = TH, [','] = GH, ['-'] = TH, ['.'] = TH, ['/'] = G,
 	['0'] = D, ['1'] = D, ['2'] = D, ['3'] = D, ['4'] = D, ['5'] = D,
 	['6'] = D, ['7'] = D, ['8'] = D, ['9'] = D,
-	[':'] = G, [';'] = GH, ['<'] = G, ['='] = GH, ['>'] = G, ['?'] = G,
+	[':'] = G, [';'] = GH, ['<'] = G, ['='] = GH, ['>'] = G, ['?'] = G & ~PLAIN,
 	['@'] = G,
 	['A'] = THX, ['B'] = THX, ['C'] = THX, ['D'] = THX, ['E'] = THX,
 	['F'] = THX, ['G'] = TH, ['H'] = TH, ['I'] = TH, ['J'] = TH,
@@ -104,6 +109,15 @@ static inline bool
 is(char c, unsigned what)
 {
 	return (class[(unsigned char)c] & what) != 0;
+}
+
+/* Where, from at on, the run of such bytes ends. */
+static inline size_t
+skip(const char *data, size_t at, size_t length, unsigned what)
+{
+	while (at < length && is(data[at], what))
+		at++;
+	return at;
 }
 
 void
@@ -205,28 +219,25 @@ literal_is_valid(const char *text, size_t length)
 	    inet_pton(AF_INET6, address, &in6) == 1;
 }
 
-static bool
-name_is_valid(const char *text, size_t length)
+/* How much of text is a reg-name: RFC 3986, section 3.2.2. */
+static size_t
+name_length(const char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		if (is(text[i], HOST))
-			continue;
-		if (text[i] != '%' || length - i < 3 ||
-		    !is(text[i + 1], HEX) || !is(text[i + 2], HEX))
-			return false;
-		i += 2;
-	}
-	return true;
+	size_t at = skip(text, 0, length, HOST);
+
+	while (length - at >= 3 && text[at] == '%' &&
+	    is(text[at + 1], HEX) && is(text[at + 2], HEX))
+		at = skip(text, at + 3, length, HOST);
+	return at;
 }
 
 bool
 head_host_is_valid(const char *value, size_t length)
 {
-	const char *colon;
+	size_t n;
 
 	if (length > 0 && value[0] == '[') {
 		const char *end = memchr(value, ']', length);
-		size_t n;
 
 		if (end == NULL)
 			return false;
@@ -236,14 +247,12 @@ head_host_is_valid(const char *value, size_t length)
 		return n == length || (value[n] == ':' &&
 		    port_is_valid(value + n + 1, length - n - 1));
 	}
-	colon = memchr(value, ':', length);
-	if (colon == NULL)
-		return name_is_valid(value, length);
+	n = name_length(value, length);
+	if (n == length)
+		return true;
 	/* A port of no host: RFC 9110, section 4.2.1. */
-	if (colon == value)
-		return false;
-	return name_is_valid(value, (size_t)(colon - value)) &&
-	    port_is_valid(colon + 1, length - (size_t)(colon - value) - 1);
+	return n > 0 && value[n] == ':' &&
+	    port_is_valid(value + n + 1, length - n - 1);
 }
 
 /* --------------------------------------------------------------- the target */
@@ -315,7 +324,7 @@ authority_is_valid(struct head *head, const char *data)
 	    head_host_is_valid(text, length);
 }
 
-static bool
+static inline bool
 method_is(const struct head *head, const char *data, const char *name)
 {
 	const size_t length = strlen(name);
@@ -324,8 +333,9 @@ method_is(const struct head *head, const char *data, const char *name)
 	    memcmp(data + head->method.at, name, length) == 0;
 }
 
+/* is_plain: it has neither a query nor an escape. */
 static bool
-target_is_valid(struct head *head, const char *data)
+target_is_valid(struct head *head, const char *data, bool is_plain)
 {
 	const size_t from = head->target.at, to = from + head->target.length;
 
@@ -333,7 +343,11 @@ target_is_valid(struct head *head, const char *data)
 		return authority_is_valid(head, data);
 	if (data[from] == '/') {
 		head->form = TARGET_ORIGIN;
-		return split_query(head, data, from, to);
+		if (!is_plain)
+			return split_query(head, data, from, to);
+		head->path = head->target;
+		head->query = span(to, to);
+		return true;
 	}
 	if (head->target.length == 1 && data[from] == '*') {
 		head->form = TARGET_ASTERISK;
@@ -461,7 +475,7 @@ note_field(struct head *head, const char *data, const struct head_field *field)
 
 	switch (field->name.length) {
 	case 4:
-		if (is_word(name, "host", 4))
+		if (memcmp(name, "Host", 4) == 0 || is_word(name, "host", 4))
 			return note_host(head, value, length);
 		break;
 	case 6:
@@ -485,11 +499,13 @@ note_field(struct head *head, const char *data, const struct head_field *field)
 }
 
 static enum head_result
-end_field(struct head *head, const char *data)
+end_field(struct head *head, const char *data, size_t end)
 {
 	struct head_field *field = &head->fields[head->count];
 
-	field->value = span(head->mark, head->end);
+	while (end > head->mark && is(data[end - 1], BLANK))
+		end--;
+	field->value = span(head->mark, end);
 	head->count++;
 	return note_field(head, data, field);
 }
@@ -510,163 +526,157 @@ finish(struct head *head)
 
 /* ---------------------------------------------------------------- the lines */
 
-static enum head_result
-end_method(struct head *head)
+/* Goes on at that byte, in that state: now, or when more has come. */
+static inline enum head_result
+pause_at(struct head *head, enum state state, size_t at)
 {
-	head->method = span(head->mark, head->at);
-	if (head->method.length == 0)
-		return refuse(head, 400, "Bad request syntax");
+	head->state = state;
+	head->at = at;
 	return HEAD_MORE;
 }
 
+/* Passes over empty lines before the request. */
 static enum head_result
-end_target(struct head *head, const char *data)
-{
-	head->target = span(head->mark, head->at);
-	if (head->target.length == 0 || !target_is_valid(head, data))
-		return refuse(head, 400, "Bad request target");
-	return HEAD_MORE;
-}
-
-static enum head_result
-end_line(struct head *head, const char *data)
-{
-	head->line = span(head->method.at, head->at);
-	return version(head, data + head->mark, head->at - head->mark);
-}
-
-static enum head_result
-end_name(struct head *head)
-{
-	if (head->at == head->mark)
-		return refuse(head, 400, "Bad header name");
-	if (head->count == head->max_fields)
-		return refuse(head, 431, "Too many headers");
-	head->fields[head->count].name = span(head->mark, head->at);
-	return HEAD_MORE;
-}
-
-/*
- * One step: from a byte that its state does not run over to the next state.
- * c is data[head->at], which belongs to no run.
- */
-static enum head_result
-step(struct head *head, const char *data, char c)
-{
-	enum head_result result = HEAD_MORE;
-
-	switch ((enum state)head->state) {
-	case STATE_START:
-		if (c == '\r') {
-			head->state = STATE_START_LF;
-			break;
-		}
-		head->mark = head->at;
-		head->state = STATE_METHOD;
-		return HEAD_MORE;	/* c is looked at as a method's */
-	case STATE_START_LF:
-		if (c != '\n')
-			return refuse(head, 400, "Bad request syntax");
-		head->state = STATE_START;
-		break;
-	case STATE_METHOD:
-		if (c != ' ')
-			return refuse(head, 400, "Bad request syntax");
-		result = end_method(head);
-		head->mark = head->at + 1;
-		head->state = STATE_TARGET;
-		break;
-	case STATE_TARGET:
-		if (c != ' ')
-			return refuse(head, 400, "Bad request syntax");
-		result = end_target(head, data);
-		head->mark = head->at + 1;
-		head->state = STATE_VERSION;
-		break;
-	case STATE_VERSION:
-		if (c != '\r')
-			return refuse(head, 400, "Bad request syntax");
-		result = end_line(head, data);
-		head->state = STATE_LINE_LF;
-		break;
-	case STATE_LINE_LF:
-	case STATE_VALUE_LF:
-		if (c != '\n')
-			return refuse(head, 400, "Bad line end");
-		head->state = STATE_FIELD;
-		break;
-	case STATE_FIELD:
-		if (c == '\r') {
-			head->state = STATE_END_LF;
-			break;
-		}
-		head->mark = head->at;
-		head->state = STATE_NAME;
-		return HEAD_MORE;	/* c is looked at as a name's */
-	case STATE_NAME:
-		if (c != ':')
-			return refuse(head, 400, "Bad header name");
-		result = end_name(head);
-		head->state = STATE_SPACE;
-		break;
-	case STATE_SPACE:
-		head->mark = head->end = head->at;
-		head->state = STATE_VALUE;
-		return HEAD_MORE;	/* c is looked at as a value's */
-	case STATE_VALUE:
-		if (c != '\r')
-			return refuse(head, 400, "Bad header value");
-		result = end_field(head, data);
-		head->state = STATE_VALUE_LF;
-		break;
-	case STATE_END_LF:
-		if (c != '\n')
-			return refuse(head, 400, "Bad line end");
-		head->at++;
-		return finish(head);
-	}
-	head->at++;
-	return result;
-}
-
-/* Passes over the bytes that belong to the state; returns where it ended. */
-static size_t
-run(struct head *head, const char *data, size_t length)
+pass_empty(struct head *head, const char *data, size_t length)
 {
 	size_t at = head->at;
 
-	switch ((enum state)head->state) {
-	case STATE_METHOD:
-	case STATE_NAME:
-		while (at < length && is(data[at], TOKEN))
-			at++;
-		break;
-	case STATE_TARGET:
-	case STATE_VERSION:
-		while (at < length && is(data[at], TARGET))
-			at++;
-		break;
-	case STATE_SPACE:
-		while (at < length && (data[at] == ' ' || data[at] == '\t'))
-			at++;
-		break;
-	case STATE_VALUE:
-		for (; at < length; at++) {
-			if (is(data[at], VALUE))
-				head->end = at + 1;
-			else if (data[at] != ' ' && data[at] != '\t')
-				break;
+	for (; at < length; at++) {
+		if (head->state == STATE_START_LF && data[at] != '\n')
+			return refuse(head, 400, "Bad request syntax");
+		if (head->state == STATE_START && data[at] != '\r') {
+			head->mark = at;
+			head->state = STATE_METHOD;
+			break;
 		}
-		break;
-	case STATE_START:
-	case STATE_START_LF:
-	case STATE_LINE_LF:
-	case STATE_FIELD:
-	case STATE_VALUE_LF:
-	case STATE_END_LF:
-		break;
+		head->state = head->state == STATE_START ? STATE_START_LF
+		    : STATE_START;
 	}
-	return at;
+	head->at = at;
+	return HEAD_MORE;
+}
+
+/* The request line, as far as it is there. */
+static enum head_result
+parse_line(struct head *head, const char *data, size_t length)
+{
+	enum head_result result;
+	size_t at = head->at, from;
+
+	switch (head->state) {
+	case STATE_METHOD:
+		at = skip(data, at, length, TOKEN);
+		if (at == length)
+			return pause_at(head, STATE_METHOD, at);
+		if (data[at] != ' ' || at == head->mark)
+			return refuse(head, 400, "Bad request syntax");
+		head->method = span(head->mark, at);
+		head->mark = ++at;
+		/* FALLTHROUGH */
+	case STATE_TARGET:
+		from = skip(data, head->mark, length, PLAIN);
+		at = skip(data, from > at ? from : at, length, TARGET);
+		if (at == length)
+			return pause_at(head, STATE_TARGET, at);
+		if (data[at] != ' ')
+			return refuse(head, 400, "Bad request syntax");
+		head->target = span(head->mark, at);
+		if (head->target.length == 0 ||
+		    !target_is_valid(head, data, from == at))
+			return refuse(head, 400, "Bad request target");
+		head->mark = ++at;
+		/* FALLTHROUGH */
+	case STATE_VERSION:
+		if (at == head->mark && length - at > 8 &&
+		    memcmp(data + at, "HTTP/1.1\r", 9) == 0)
+			at += 8;
+		at = skip(data, at, length, TARGET);
+		if (at == length)
+			return pause_at(head, STATE_VERSION, at);
+		if (data[at] != '\r')
+			return refuse(head, 400, "Bad request syntax");
+		head->line = span(head->method.at, at);
+		result = version(head, data + head->mark, at - head->mark);
+		if (result != HEAD_MORE)
+			return result;
+		at++;
+		/* FALLTHROUGH */
+	default:		/* STATE_LINE_LF */
+		if (at == length)
+			return pause_at(head, STATE_LINE_LF, at);
+		if (data[at] != '\n')
+			return refuse(head, 400, "Bad line end");
+		return pause_at(head, STATE_FIELD, at + 1);
+	}
+}
+
+/* Where a value ends, blanks in it and behind it passed over. */
+static size_t
+skip_value(const char *data, size_t at, size_t length)
+{
+	at += text_printable(data + at, length - at);
+	return skip(data, at, length, VALUE | BLANK);
+}
+
+static enum head_result
+parse_end(struct head *head, char c)
+{
+	if (c != '\n')
+		return refuse(head, 400, "Bad line end");
+	head->at++;
+	return finish(head);
+}
+
+/* A field, as far as it is there, or the empty line that ends the head. */
+static enum head_result
+parse_field(struct head *head, const char *data, size_t length)
+{
+	enum head_result result;
+	size_t at = head->at;
+
+	switch (head->state) {
+	case STATE_END_LF:
+		return parse_end(head, data[at]);
+	case STATE_FIELD:
+		if (data[at] == '\r')
+			return pause_at(head, STATE_END_LF, at + 1);
+		head->mark = at;
+		/* FALLTHROUGH */
+	case STATE_NAME:
+		at = skip(data, at, length, TOKEN);
+		if (at == length)
+			return pause_at(head, STATE_NAME, at);
+		if (data[at] != ':' || at == head->mark)
+			return refuse(head, 400, "Bad header name");
+		if (head->count == head->max_fields)
+			return refuse(head, 431, "Too many headers");
+		head->fields[head->count].name = span(head->mark, at);
+		at++;
+		/* FALLTHROUGH */
+	case STATE_SPACE:
+		at = skip(data, at, length, BLANK);
+		if (at == length)
+			return pause_at(head, STATE_SPACE, at);
+		head->mark = at;
+		/* FALLTHROUGH */
+	case STATE_VALUE:
+		at = skip_value(data, at, length);
+		if (at == length)
+			return pause_at(head, STATE_VALUE, at);
+		if (data[at] != '\r')
+			return refuse(head, 400, "Bad header value");
+		result = end_field(head, data, at);
+		if (result != HEAD_MORE)
+			return result;
+		at++;
+		/* FALLTHROUGH */
+	default:		/* STATE_VALUE_LF */
+		if (at == length)
+			return pause_at(head, STATE_VALUE_LF, at);
+		if (data[at] != '\n')
+			return refuse(head, 400, "Bad line end");
+		return pause_at(head, STATE_FIELD, at + 1);
+	}
 }
 
 static enum head_result
@@ -685,11 +695,14 @@ head_parse(struct head *head, const char *data, size_t length)
 
 	if (is_over)
 		length = head->max_head;
-	while (result == HEAD_MORE) {
-		head->at = run(head, data, length);
-		if (head->at == length)
-			return is_over ? too_long(head) : HEAD_MORE;
-		result = step(head, data, data[head->at]);
-	}
+	if (head->state < STATE_METHOD)
+		result = pass_empty(head, data, length);
+	if (result == HEAD_MORE && head->state < STATE_FIELD &&
+	    head->at < length)
+		result = parse_line(head, data, length);
+	while (result == HEAD_MORE && head->at < length)
+		result = parse_field(head, data, length);
+	if (result == HEAD_MORE && is_over)
+		return too_long(head);
 	return result;
 }

@@ -44,7 +44,6 @@ struct head {
 	/* The parser's. */
 	size_t			at;		/* next byte to look at */
 	size_t			mark;		/* where this part began */
-	size_t			end;		/* of a value, white space cut */
 	unsigned		state;
 	uint32_t		max_fields;
 	size_t			max_head;

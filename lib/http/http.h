@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../server/connection.h"
 #include "../server/exchange.h"
 #include "../server/protocol.h"
 #include "../tine.h"
@@ -109,6 +110,7 @@ struct http {
 	void			*mapped;	/* the body, by tine_body() */
 	size_t			 mapped_size;
 	char			 client[64];
+	struct peer		 shown;		/* the last that it was made of */
 	struct tine_field	 fields[HEAD_FIELDS + 1];
 };
 

@@ -149,11 +149,11 @@ add_field(struct http *http, const char *name, size_t name_length,
 
 /* No control character but TAB: it could end the line. */
 static bool
-is_line(const char *text)
+is_line(const char *text, size_t length)
 {
-	for (; *text != '\0'; text++) {
-		if (((unsigned char)*text < 0x20 && *text != '\t') ||
-		    *text == 0x7f)
+	for (size_t i = text_printable(text, length); i < length; i++) {
+		if (((unsigned char)text[i] < 0x20 && text[i] != '\t') ||
+		    text[i] == 0x7f)
 			return false;
 	}
 	return true;
@@ -187,7 +187,7 @@ begin_reply(struct http *http, int code, const char *message)
 	struct reply *reply = &http->reply;
 
 	if (code < 100 || code > 999 ||
-	    (message != NULL && !is_line(message))) {
+	    (message != NULL && !is_line(message, strlen(message)))) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -231,7 +231,8 @@ add_opening(struct http *http, int code, const char *message, const char *date)
 
 	if (add_status(http, code, message) == -1)
 		return -1;
-	if (version != NULL && *version != '\0' && is_line(version) &&
+	if (version != NULL && *version != '\0' &&
+	    is_line(version, strlen(version)) &&
 	    ADD_FIELD(http, "Server", version, strlen(version)) == -1)
 		return -1;
 	return ADD_FIELD(http, "Date", date, 29);
@@ -245,27 +246,27 @@ static int
 add_usual_opening(struct http *http, int code)
 {
 	static _Thread_local struct {
-		char		 made[30];	/* the date in it */
+		time_t		 made;
 		unsigned	 class;
 		int		 code;
 		size_t		 length;
 		char		 text[256];
 	} last;
 	struct reply *reply = &http->reply;
-	const char *date = log_http_date();
+	const time_t now = time(NULL);
 	const size_t before = reply->head_length;
 
-	if (last.code == code && last.class == http->class->serial &&
-	    memcmp(last.made, date, 29) == 0)
+	if (last.made == now && last.code == code &&
+	    last.class == http->class->serial)
 		return add(http, last.text, last.length);
-	if (add_opening(http, code, NULL, date) == -1)
+	if (add_opening(http, code, NULL, log_http_date()) == -1)
 		return -1;
 	last.code = 0;
 	if (reply->head_length - before > sizeof(last.text))
 		return 0;
 	last.length = reply->head_length - before;
 	memcpy(last.text, reply->head + before, last.length);
-	memcpy(last.made, date, 29);
+	last.made = now;
 	last.class = http->class->serial;
 	last.code = code;
 	return 0;
@@ -296,57 +297,58 @@ refuse_field(struct http *http, const char *name)
 	return -1;
 }
 
-static int
-note_length(struct http *http, const char *value)
+static bool
+note_length(struct http *http, const char *value, size_t length)
 {
 	struct reply *reply = &http->reply;
 
 	if (reply->has_length ||
-	    !head_number(value, strlen(value), &reply->length))
-		return -1;
+	    !head_number(value, length, &reply->length))
+		return false;
 	reply->has_length = true;
-	return 0;
+	return true;
 }
 
 static bool
-is_word(const char *text, const char *word)
-{
-	return text_equal_case(text, strlen(text), word, strlen(word));
-}
-
-static void
-note_connection(struct http *http, const char *value)
+note_connection(struct http *http, const char *value, size_t length)
 {
 	http->reply.has_connection = true;
-	if (is_word(value, "close"))
+	if (text_equal_case(value, length, "close", 5))
 		http->request.close_connection = true;
-	else if (is_word(value, "keep-alive") && http->class->is_11)
+	else if (http->class->is_11 &&
+	    text_equal_case(value, length, "keep-alive", 10))
 		http->request.close_connection = false;
+	return true;
 }
 
-/* What framing depends on; returns -1 if the field may not be sent. */
-static int
-note_field(struct http *http, const char *name, const char *value)
+/*
+ * Whether the field may be sent, and what it says of framing.  A name that is
+ * known is a token.
+ */
+static bool
+note_field(struct http *http, const char *name, size_t name_length,
+    const char *value, size_t length)
 {
-	switch (strlen(name)) {
+	switch (name_length) {
 	case 10:
-		if (is_word(name, "Connection"))
-			note_connection(http, value);
+		if (text_equal_case(name, 10, "Connection", 10))
+			return note_connection(http, value, length);
 		break;
 	case 12:
-		if (is_word(name, "Content-Type"))
-			http->reply.has_type = true;
-		break;
+		if (!text_equal_case(name, 12, "Content-Type", 12))
+			break;
+		http->reply.has_type = true;
+		return true;
 	case 14:
-		if (is_word(name, "Content-Length"))
-			return note_length(http, value);
+		if (text_equal_case(name, 14, "Content-Length", 14))
+			return note_length(http, value, length);
 		break;
 	case 17:
-		if (is_word(name, "Transfer-Encoding"))
-			return -1;
+		if (text_equal_case(name, 17, "Transfer-Encoding", 17))
+			return false;
 		break;
 	}
-	return 0;
+	return text_is_token(name, name_length);
 }
 
 TINE_PUBLIC int
@@ -354,16 +356,16 @@ tine_send_header(struct tine_request *req, const char *name,
     const char *value)
 {
 	struct http *http = http_of_request(req);
-	const size_t length = strlen(name);
+	const size_t name_length = strlen(name), length = strlen(value);
 
 	if (http->reply.is_head_ended) {
 		errno = EALREADY;
 		return -1;
 	}
-	if (!text_is_token(name, length) || !is_line(value) ||
-	    note_field(http, name, value) == -1)
+	if (!is_line(value, length) ||
+	    !note_field(http, name, name_length, value, length))
 		return refuse_field(http, name);
-	return add_field(http, name, length, value, strlen(value));
+	return add_field(http, name, name_length, value, length);
 }
 
 TINE_PUBLIC int
@@ -629,6 +631,12 @@ reply_is_undecided(const struct http *http)
 static int
 put(struct http *http, const void *data, size_t length)
 {
+	const int kept = output_keep(output_of(http), data, length);
+
+	if (kept == 1)
+		return 0;
+	if (kept == -1)
+		return stick(http, errno);
 	if (!output_fits(output_of(http), length) && push(http, false) == -1)
 		return -1;
 	if (output_append(output_of(http), data, length) == 0)
@@ -664,6 +672,8 @@ flush_stage(struct http *http)
 	struct reply *reply = &http->reply;
 	const size_t length = reply->staged_length;
 
+	if (length == 0)
+		return 0;
 	reply->staged_length = 0;
 	return put_chunk(http, reply->staged, length);
 }
@@ -1097,7 +1107,7 @@ send_error(struct http *http, int code, const char *message,
 	const struct status *status = status_find(code);
 
 	if (code < 100 || code > 999 ||
-	    (message != NULL && !is_line(message))) {
+	    (message != NULL && !is_line(message, strlen(message)))) {
 		errno = EINVAL;
 		return -1;
 	}

@@ -38,7 +38,7 @@ method_text(struct http *http, const char *text, size_t length)
 		return "GET";
 	if (length == 4 && memcmp(text, "POST", 4) == 0)
 		return "POST";
-	return arena_strndup(&http->exchange->arena, text, length);
+	return or_empty(arena_strndup(&http->exchange->arena, text, length));
 }
 
 /*
@@ -54,7 +54,33 @@ path_text(struct http *http, const char *text, size_t length)
 		text++;
 		length--;
 	}
-	return arena_strndup(&http->exchange->arena, text, length);
+	return or_empty(arena_strndup(&http->exchange->arena, text, length));
+}
+
+/*
+ * The target, and its path and query.  Most have the path for all of it; a
+ * query is the end of the target, so it needs no copy either.
+ */
+static void
+build_target(struct http *http, const char *start)
+{
+	const struct head *head = &http->head;
+	struct tine_request *req = &http->request;
+	const char *target = start + head->target.at;
+	const char *path = start + head->path.at;
+
+	req->path = arena_strndup(&http->exchange->arena, target,
+	    head->target.length);
+	if (req->path == NULL) {
+		req->path = req->real_path = req->query = "";
+		return;
+	}
+	req->query = req->path + (head->query.at - head->target.at);
+	if (head->path.length == head->target.length &&
+	    (path[0] != '/' || path[1] != '/'))
+		req->real_path = req->path;
+	else
+		req->real_path = path_text(http, path, head->path.length);
 }
 
 /*
@@ -103,12 +129,15 @@ static void
 build_common(struct http *http)
 {
 	struct tine_request *req = &http->request;
-	const struct connection *conn = http->exchange->conn;
+	const struct peer *peer = &http->exchange->conn->peer;
 
-	peer_format(&conn->peer, http->client, sizeof(http->client));
+	if (!peer_has_host_of(peer, &http->shown)) {
+		peer_format(peer, http->client, sizeof(http->client));
+		http->shown = *peer;
+	}
 	req->server = http->exchange->loop->server;
 	req->client_address = http->client;
-	req->client_port = peer_port(&conn->peer);
+	req->client_port = peer_port(peer);
 	req->data = NULL;
 	http->is_built = true;
 }
@@ -132,19 +161,13 @@ request_build(struct http *http)
 	const struct input *input = &http->exchange->input;
 	char *start = input->data + input->start;
 	struct tine_request *req = &http->request;
-	struct arena *arena = &http->exchange->arena;
 
 	build_common(http);
-	req->command = or_empty(method_text(http, start + head->method.at,
-	    head->method.length));
-	http->is_head = strcmp(req->command, "HEAD") == 0;
-	req->path = or_empty(arena_strndup(arena, start + head->target.at,
-	    head->target.length));
-	req->real_path = or_empty(path_text(http, start + head->path.at,
-	    head->path.length));
-	req->query = or_empty(head->query.length == 0 ? ""
-	    : arena_strndup(arena, start + head->query.at,
-	    head->query.length));
+	req->command = method_text(http, start + head->method.at,
+	    head->method.length);
+	http->is_head = head->method.length == 4 &&
+	    memcmp(start + head->method.at, "HEAD", 4) == 0;
+	build_target(http, start);
 	req->request_version = head->minor > 0 ? "HTTP/1.1" : "HTTP/1.0";
 	start[head->line.at + head->line.length] = '\0';
 	req->requestline = start + head->line.at;

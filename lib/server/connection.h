@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "poller.h"
 
@@ -123,5 +124,13 @@ void	peer_set(struct peer *peer, const struct sockaddr *address, int socket);
 /* Writes the numeric address; size 48 is enough. */
 void	peer_format(const struct peer *peer, char *out, size_t size);
 unsigned peer_port(const struct peer *peer);
+
+/* Whether both would be written the same. */
+static inline bool
+peer_has_host_of(const struct peer *peer, const struct peer *other)
+{
+	return peer->family == other->family &&
+	    memcmp(&peer->host, &other->host, sizeof(peer->host)) == 0;
+}
 
 #endif

@@ -166,16 +166,23 @@ first_room(const struct output *output)
 	return output->first.size - output->first.end;
 }
 
+/* The same where nothing is in the spool. */
+static bool
+fits_memory(const struct output *output, size_t length)
+{
+	if (memory_is_short(output->counted))
+		return length <= first_room(output);
+	return length <= output->memory_limit &&
+	    output->memory <= output->memory_limit - length;
+}
+
 bool
 output_fits(const struct output *output, size_t length)
 {
 	if (is_spooling(output))
 		return output->gathered != NULL &&
 		    length <= output->gathered->size - output->gathered->end;
-	if (memory_is_short(output->counted))
-		return length <= first_room(output);
-	return length <= output->memory_limit &&
-	    output->memory <= output->memory_limit - length;
+	return fits_memory(output, length);
 }
 
 off_t
@@ -300,12 +307,22 @@ append_memory(struct output *output, const char *data, size_t length)
 }
 
 int
-output_append(struct output *output, const void *data, size_t length)
+output_keep(struct output *output, const void *data, size_t length)
 {
 	if (length == 0)
+		return 1;
+	if (is_spooling(output) || !fits_memory(output, length))
 		return 0;
-	if (!is_spooling(output) && output_fits(output, length))
-		return append_memory(output, data, length);
+	return append_memory(output, data, length) == 0 ? 1 : -1;
+}
+
+int
+output_append(struct output *output, const void *data, size_t length)
+{
+	const int kept = output_keep(output, data, length);
+
+	if (kept != 0)
+		return kept == 1 ? 0 : -1;
 	return append_spool(output, data, length);
 }
 

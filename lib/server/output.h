@@ -82,6 +82,12 @@ bool	output_fits(const struct output *output, size_t length);
 off_t	output_spooled(const struct output *output);
 
 /*
+ * Appends a copy of data if it stays in memory.  Returns 1, 0 if it would not,
+ * or -1 with errno ENOMEM.
+ */
+int	output_keep(struct output *output, const void *data, size_t length);
+
+/*
  * Appends a copy of data, all of it or nothing.  Returns 0, or -1 with errno:
  * ENOMEM, ENOSPC, EFBIG (over the bound of a spool), or another one of
  * write(2).

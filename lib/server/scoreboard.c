@@ -76,7 +76,9 @@ make(struct header *header, const struct header *said, size_t size)
 		.workers = said->workers, .handlers = said->handlers,
 		.journal_size = (size_t)said->journal_size, .size = size,
 		.memory = (char *)header, .spooled = &header->spooled,
-		.lines = (void *)((char *)header + LINE)
+		.lines = (void *)((char *)header + LINE),
+		.handler_lines = (void *)((char *)header +
+		    lines_size(said->workers))
 	};
 	return board;
 }
@@ -141,16 +143,6 @@ scoreboard_free(struct scoreboard *board)
 		(void)munmap(board->memory, board->size);
 	free(board);
 	errno = saved;
-}
-
-struct handler_line *
-scoreboard_handler(const struct scoreboard *board, unsigned worker,
-    unsigned handler)
-{
-	char *first = board->memory + lines_size(board->workers);
-
-	return (struct handler_line *)(void *)first +
-	    (size_t)worker * board->handlers + handler;
 }
 
 char *

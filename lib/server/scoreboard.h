@@ -64,6 +64,7 @@ struct scoreboard {
 	char			*memory;	/* shared; what follows is in it */
 	_Atomic int64_t		*spooled;	/* bytes, whole server */
 	struct worker_line	*lines;
+	struct handler_line	*handler_lines;	/* of all workers in turn */
 };
 
 /*
@@ -77,8 +78,13 @@ struct scoreboard *scoreboard_new(unsigned workers, unsigned handlers,
 struct scoreboard *scoreboard_take(int fd, size_t journal_size);
 void	scoreboard_free(struct scoreboard *board);
 
-struct handler_line *scoreboard_handler(const struct scoreboard *board,
-	    unsigned worker, unsigned handler);
+static inline struct handler_line *
+scoreboard_handler(const struct scoreboard *board, unsigned worker,
+    unsigned handler)
+{
+	return &board->handler_lines[(size_t)worker * board->handlers +
+	    handler];
+}
 
 /* The memory of a worker's journal: 0 the request log, 1 the error log. */
 char	*scoreboard_journal(const struct scoreboard *board, unsigned worker,

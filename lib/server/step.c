@@ -225,6 +225,7 @@ spare_main(void *argument)
 		exchange_put(&loop->pool, self->kept);
 		(void)pthread_mutex_unlock(&loop->pool_lock);
 	}
+	crew_slot_end(loop, self->slot);
 	crash_stack_close();
 	LIST_REMOVE(self, entry);
 	LIST_INSERT_HEAD(&crew->left, self, entry);
@@ -449,26 +450,37 @@ crew_slot_end(struct loop *loop, unsigned slot)
 	    ~(UINT32_C(1) << (slot % 32)));
 }
 
+/* A thread keeps the line that it took for its first handler. */
+static struct handler_line *
+line_of(struct loop *loop, struct thread *self)
+{
+	if (self->slot == SLOT_NONE)
+		self->slot = crew_slot(loop);
+	return self->slot == SLOT_NONE ? NULL
+	    : scoreboard_handler(loop->board, loop->index, self->slot);
+}
+
 void
 handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 {
-	self->slot = crew_slot(loop);
-	if (self->slot != SLOT_NONE)
-		handler_line_begin(scoreboard_handler(loop->board,
-		    loop->index, self->slot), loop_now(loop), &conn->peer,
-		    loop->protocol->describe(conn->exchange));
-	self->exchange = conn->exchange;
+	struct exchange *exchange = conn->exchange;
+	struct handler_line *line = line_of(loop, self);
+
+	if (line != NULL)
+		handler_line_begin(line, loop_now(loop), &conn->peer,
+		    loop->protocol->describe(exchange));
+	self->exchange = exchange;
 	self->ordinal = atomic_fetch_add_explicit(&loop->ordinals, 1,
 	    memory_order_relaxed) + 1;
-	conn->exchange->thread = self;
-	conn->exchange->ordinal = self->ordinal;
-	conn->exchange->begun = loop_now(loop);
-	conn->exchange->push = drive_push;
-	conn->exchange->pull = drive_pull;
-	loop->protocol->handle(conn->exchange);
+	exchange->thread = self;
+	exchange->ordinal = self->ordinal;
+	exchange->begun = loop_now(loop);
+	exchange->push = drive_push;
+	exchange->pull = drive_pull;
+	loop->protocol->handle(exchange);
 	self->exchange = NULL;
-	crew_slot_end(loop, self->slot);
-	self->slot = SLOT_NONE;
+	if (line != NULL)
+		handler_line_end(line);
 	atomic_fetch_add_explicit(&loop->line->requests, 1,
 	    memory_order_relaxed);
 }
