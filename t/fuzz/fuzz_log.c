@@ -68,7 +68,8 @@ check_quoted(const char *in, size_t length, size_t room)
 		abort();
 	log_quote(out, room, in, length);
 	n = strlen(out);
-	if (n + 1 > room || n < 2 || out[0] != '\'' || out[n - 1] != '\'')
+	if (n + 1 > room || n < 2 || (out[0] != '\'' && out[0] != '"') ||
+	    out[n - 1] != out[0])
 		abort();
 	for (size_t i = 0; i < n; i++) {
 		if (out[i] < 0x20 || out[i] == 0x7f)
