@@ -153,6 +153,18 @@ handle(struct tine_server *server, int count)
 	return EXIT_SUCCESS;
 }
 
+/* A master without tine_main(): it may not touch the arguments. */
+static int
+prefork(struct tine_server *server)
+{
+	if (tine_server_bind(server, "127.0.0.1:0") == -1)
+		return EXIT_FAILURE;
+	(void)printf("Starting server, use <Ctrl-C> to stop\n"
+	    "Listening on http://%s/\n", tine_server_address(server, 0));
+	(void)fflush(stdout);
+	return tine_prefork(server);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -162,6 +174,10 @@ main(int argc, char *argv[])
 	if (server == NULL)
 		return EXIT_FAILURE;
 	tine_server_set_data(server, text);
+	if (getenv("MODE") != NULL)
+		(void)tine_server_set(server, "mode", getenv("MODE"));
+	if (getenv("PREFORK") != NULL)
+		return prefork(server);
 	if (getenv("HANDLE") != NULL)
 		return handle(server, atoi(getenv("HANDLE")));
 	return tine_main_server(argc, argv, server);

@@ -44,17 +44,32 @@ each_mode {
 	    "worker_died in the master");
 };
 
-my $server = start(program => $program, env => { HANDLE => 2 });
-is($server->ask("/a")->{fields}{connection}, "close",
-    "handle_request: one request, then close");
-like($server->ask("/b")->{body}, qr/turns=0/, "without service_actions");
-is($server->ended(10), 0, "it ends");
-like(slurp($server->{out}), qr/handle_timeout\nlast 0\n/,
-    "handle_timeout when nobody comes");
+my $server;
+for my $mode (@modes) {
+	$server = start(program => $program,
+	    env => { HANDLE => 2, MODE => $mode });
+	is($server->ask("/a")->{fields}{connection}, "close",
+	    "handle_request, $mode: one request, then close");
+	like($server->ask("/b")->{body}, qr/turns=0/,
+	    "without service_actions");
+	is($server->ended(10), 0, "it ends");
+	like(slurp($server->{out}), qr/handle_timeout\nlast 0\n/,
+	    "handle_timeout when nobody comes");
+	unlike($server->err, qr/setproctitle/, "no word of titles");
 
-$server = start(program => $program, workers => 0);
-is($server->ask("/stop")->{status}, 200, "shutdown by a handler");
-is($server->ended(10), 0, "ends serve_forever");
+	$server = start(program => $program, workers => 2,
+	    env => { PREFORK => 1, MODE => $mode });
+	is($server->ask("/a")->{status}, 200, "tine_prefork, $mode");
+	$server->stop;
+	unlike($server->err, qr/setproctitle/, "nor here");
+}
+
+for my $mode (@modes) {
+	$server = start(program => $program, mode => $mode, workers => 0);
+	is($server->ask("/stop")->{status}, 200,
+	    "$mode: shutdown by a handler");
+	is($server->ended(10), 0, "ends serve_forever");
+}
 
 # The same serving by poll(2).
 for my $mode (@modes) {

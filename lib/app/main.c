@@ -598,6 +598,7 @@ main_run(struct tine_server *server, int argc, char *argv[],
 	on_stop(leave_early);
 	remember(server, argc, argv);
 	setproctitle_init(argc, argv, environ);
+	server->has_title = true;
 	status = run(server, argc, argv, operand_name, prepare);
 	if (status != EX_OK)
 		upgrade_give_up(server, tine_error());

@@ -16,8 +16,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <bsd/unistd.h>
-
 #include "../base/clock.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
@@ -80,9 +78,9 @@ master_title(const struct master *master)
 		note = " (reloading)";
 	if (master->phase == PHASE_SERVING && master->upgrade != NULL)
 		note = " (upgrading)";
-	setproctitle("master%s%s %s%s", module != NULL ? " " : "",
-	    module != NULL ? module : "", address != NULL ? address : "",
-	    note);
+	server_title(master->server, "master%s%s %s%s",
+	    module != NULL ? " " : "", module != NULL ? module : "",
+	    address != NULL ? address : "", note);
 }
 
 /* ---------------------------------------------------------------- stopping */

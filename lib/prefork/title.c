@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <bsd/unistd.h>
-
 #include "../base/text.h"
 #include "title.h"
 
@@ -75,8 +73,8 @@ show_busy(const struct tine_server *server, int busy, uint64_t now)
 	title_request(shown, sizeof(shown), request);
 	if (busy > 1)
 		(void)snprintf(others, sizeof(others), " (and %d)", busy - 1);
-	setproctitle("worker %u busy %s %llus%s", server->index + 1, shown,
-	    (unsigned long long)(now > since ? (now - since) / 1000 : 0),
+	server_title(server, "worker %u busy %s %llus%s", server->index + 1,
+	    shown, (unsigned long long)(now > since ? (now - since) / 1000 : 0),
 	    others);
 }
 
@@ -102,7 +100,7 @@ title_turn(struct tine_server *server)
 	if (busy > 0)
 		show_busy(server, busy, now);
 	else
-		setproctitle("worker %u", server->index + 1);
+		server_title(server, "worker %u", server->index + 1);
 	is_shown = busy > 0;
 	loop->turn_within = is_shown ? LOOK : -1;
 }

@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <bsd/unistd.h>
-
 #include <bsd/stdlib.h>
 
 #include "../base/clock.h"
@@ -345,7 +343,7 @@ worker_main(struct tine_server *server, unsigned index, int fd)
 	server->control = fd;
 	server->is_program = true;
 	set_signals();
-	setproctitle("worker %u", index + 1);
+	server_title(server, "worker %u", index + 1);
 	die_with_master();
 	server->turned = turned;
 	server->crashing = ask_for_successor;

@@ -132,7 +132,11 @@ static int
 send_end(struct exchange *exchange)
 {
 	const struct segment *first = STAILQ_FIRST(&exchange->output.segments);
-	struct child_record record = { .record = RECORD_END };
+	struct child_record record = {
+		.record = RECORD_END,
+		.which = atomic_load(&child.loop->server->end_wanted) >=
+		    LOOP_SHUTS
+	};
 	const bool is_small = first != NULL && first->data != NULL &&
 	    STAILQ_NEXT(first, entry) == NULL &&
 	    first->end - first->start <= RECORD_DATA;

@@ -194,6 +194,9 @@ take_record(struct loop *loop, struct child *child,
 			conn->exchange->is_cut = conn->exchange->is_broken =
 			    true;
 		end_request(loop, child, conn);
+		/* Without a master what tine_shutdown() means is this loop. */
+		if (record->which == 1 && loop->settings->workers == 0)
+			tine_shutdown(loop->server);
 		return false;
 	}
 	reply_lost(loop, child);

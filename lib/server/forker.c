@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include <bsd/stdlib.h>
-#include <bsd/unistd.h>
 
 #include "../base/clock.h"
 #include "../base/descriptor.h"
@@ -245,7 +244,7 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != worker)
 		_exit(0);
-	setproctitle("forker of worker %u", loop->index + 1);
+	server_title(server, "forker of worker %u", loop->index + 1);
 	for (size_t i = 0; i < server->listener_count; i++)
 		descriptor_close(server->listeners[i].source.fd);
 	descriptor_close(server->control);

@@ -77,7 +77,8 @@ enum record {
 struct child_record {
 	uint32_t	record;
 	uint32_t	length;		/* of what follows in the packet */
-	uint32_t	which;		/* LOG: 0 requests, 1 errors */
+	uint32_t	which;		/* LOG: 0 requests, 1 errors; END: */
+					/* 1: the handler wants the end */
 	uint32_t	state_length;	/* END: of the outcome */
 	off_t		offset, size;	/* FILE */
 	unsigned char	state[128];	/* END */

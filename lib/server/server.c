@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <bsd/unistd.h>
+
 #include "../base/clock.h"
 #include "../base/date.h"
 #include "../base/descriptor.h"
@@ -286,6 +288,20 @@ server_log(struct tine_server *server, enum tine_level level,
 	va_start(ap, format);
 	server_vlog(server, level, format, ap);
 	va_end(ap);
+}
+
+void
+server_title(const struct tine_server *server, const char *format, ...)
+{
+	char title[512];
+	va_list ap;
+
+	if (!server->has_title)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(title, sizeof(title), format, ap);
+	va_end(ap);
+	setproctitle("%s", title);
 }
 
 void

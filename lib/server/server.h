@@ -79,6 +79,7 @@ struct tine_server {
 	unsigned		 index;		/* this process' line of it */
 	int			 handover[2];	/* to and from others; -1 */
 	bool			 is_program;	/* its signals are ours */
+	bool			 has_title;	/* setproctitle(3) may be used */
 	bool			 use_syslog;	/* for the error log */
 	/*
 	 * Locks this process in for good, at the last moment before it meets
@@ -178,6 +179,10 @@ void	server_log(struct tine_server *server, enum tine_level level,
 
 /* What each line of the error log begins with; returns its length.  64 is enough. */
 size_t	server_log_prefix(char *line, size_t size, enum tine_level level);
+
+/* What ps(1) shows of this process, where the arguments may be changed. */
+void	server_title(const struct tine_server *server, const char *format, ...)
+	    TINE_PRINTF(2, 3);
 void	server_vlog(struct tine_server *server, enum tine_level level,
 	    const char *format, va_list ap) TINE_PRINTF(3, 0);
 
