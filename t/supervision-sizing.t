@@ -256,4 +256,38 @@ subtest "52. --workers=2-8 --spare=2-4, 8 slow requests at once: 8 " .
 	unwatch($elastic_watch);
 	$elastic->stop;
 };
+# Begun at four times in a second: one look in a second could not be so fast.
+subtest "52. a worker that becomes full has another one started at once" =>
+    sub {
+	my (@servers, @slow);
+
+	for my $mode (@modes) {
+		for (1 .. 4) {
+			push @servers, start(mode => $mode, workers => "1-3",
+			    args => ["--spare=1-3", "--max-threads=2",
+			    "--max-children=2"]);
+			sleep 0.25;
+		}
+	}
+	my $longest = 0;
+	for my $server (@servers) {
+		my $begun = time;
+
+		for (1 .. ($server->{mode} eq "single" ? 1 : 2)) {
+			my $client = $server->connection;
+			$client->send(request("/sleep?ms=2500"));
+			push @slow, $client;
+		}
+		wait_for { $server->workers_of == 2 } 3;
+		$longest = time - $begun if time - $begun > $longest;
+	}
+	cmp_ok($longest, "<", 0.6 * slow(), "after $longest s at most");
+	is(scalar(grep { $_->reply->{status} == 200 } @slow), scalar @slow,
+	    "all are answered");
+	for my $server (@servers) {
+		is(scalar($server->workers_of), 2, "and one is enough");
+		$server->stop;
+	}
+};
+
 done_testing;

@@ -23,26 +23,17 @@ sizing_is_young(const struct slot *slot)
 	return clock_ms() - slot->forked < SPARE_STAYS;
 }
 
-/* How many handlers a worker may run at once. */
-static int
-room_of(const struct settings *settings)
-{
-	switch (settings->mode) {
-	case MODE_THREAD:
-		return (int)settings->max_threads;
-	case MODE_FORK:
-		return (int)settings->max_children;
-	case MODE_SINGLE:
-		break;
-	}
-	return 1;
-}
-
 static struct load
 take_load(const struct master *master)
 {
-	const int room = room_of(&master->server->settings);
+	const int room = settings_room(&master->server->settings);
+	const unsigned there = workers_count(master, SLOT_STARTING,
+	    SLOT_SERVING);
 	struct load load = { 0, 0 };
+
+	/* What is still to be forked will be idle, too. */
+	if (master->wanted > there)
+		load.idle = master->wanted - there;
 
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		const struct slot *slot = &master->slots[i];
@@ -60,7 +51,7 @@ take_load(const struct master *master)
 }
 
 static void
-grow(struct master *master)
+grow(struct master *master, unsigned count)
 {
 	if (master->wanted == master->most) {
 		if (!master->is_most_logged)
@@ -71,11 +62,18 @@ grow(struct master *master)
 		master->is_most_logged = true;
 		return;
 	}
-	master->wanted += master->step;
+	master->wanted += count;
 	if (master->wanted > master->most)
 		master->wanted = master->most;
-	if (master->step < STEP_MOST)
-		master->step *= 2;
+}
+
+/* How many idle workers there should be at least. */
+static unsigned
+least_idle(const struct master *master)
+{
+	const unsigned least = master->server->settings.spare_least;
+
+	return least < master->least ? least : master->least;
 }
 
 /* Whether there is one that has been there long enough to be let go. */
@@ -111,9 +109,7 @@ shrink(struct master *master, const struct load *load, uint64_t now)
 void
 sizing_turn(struct master *master)
 {
-	const struct settings *settings = &master->server->settings;
 	const uint64_t now = clock_ms();
-	unsigned least = settings->spare_least;
 	struct load load;
 
 	if (master->least == master->most || master->phase != PHASE_SERVING ||
@@ -123,15 +119,31 @@ sizing_turn(struct master *master)
 	load = take_load(master);
 	if (load.full > 0)
 		master->full_since = now;
-	if (least > master->least)
-		least = master->least;
-	if (load.idle < least && master->useless == 0) {
+	if (load.idle < least_idle(master) && master->useless == 0) {
 		master->spare_since = 0;
-		grow(master);
+		grow(master, master->step);
+		if (master->step < STEP_MOST)
+			master->step *= 2;
 		return;
 	}
 	master->step = 1;
 	shrink(master, &load, now);
+}
+
+/*
+ * A worker has just become full: what is lacking then need not wait for the
+ * next look.  One at a time, since each that becomes full says so.
+ */
+void
+sizing_full(struct master *master)
+{
+	if (master->least == master->most || master->phase != PHASE_SERVING ||
+	    master->useless != 0 ||
+	    take_load(master).idle >= least_idle(master))
+		return;
+	master->full_since = clock_ms();
+	master->spare_since = 0;
+	grow(master, 1);
 }
 
 uint64_t

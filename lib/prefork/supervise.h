@@ -183,6 +183,9 @@ uint64_t watch_due(const struct master *master);
 void	sizing_turn(struct master *master);
 uint64_t sizing_due(const struct master *master);
 
+/* A worker has said that it became full. */
+void	sizing_full(struct master *master);
+
 /* SIGTTIN and SIGTTOU: one more or one fewer. */
 void	sizing_ask(struct master *master, bool up);
 

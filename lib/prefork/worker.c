@@ -28,6 +28,7 @@
 
 #define ORPHAN_STAYS	1500L	/* ms after its master has died */
 #define MEMORY_LOOK	100	/* ms between two looks at its own memory */
+#define FULL_AGAIN	250	/* ms until it is told again */
 
 struct control {
 	struct source		 source;
@@ -193,6 +194,7 @@ obey(struct loop *loop, struct source *source, unsigned events)
 		server_change_log(server, 1, fd);
 		return;
 	case COMMAND_RECYCLE:
+	case COMMAND_FULL:
 	case COMMAND_READY:
 	case COMMAND_FAILED:
 		break;
@@ -268,11 +270,65 @@ recycle(struct tine_server *server)
 		    MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
-/* Called in each turn of the loop. */
+/* ----------------------------------------------------------------- elastic */
+
+static bool
+is_full(const struct settings *settings, const struct worker_line *line)
+{
+	return atomic_load_explicit(&line->busy, memory_order_relaxed) >=
+	    settings_room(settings) || atomic_load_explicit(&line->pending,
+	    memory_order_relaxed) > 0;
+}
+
+/* By what they say themselves: only the master knows who lives. */
+static unsigned
+count_idle(const struct scoreboard *board)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < board->workers; i++) {
+		const struct worker_line *line = &board->lines[i];
+		const unsigned state = atomic_load_explicit(&line->state,
+		    memory_order_relaxed);
+
+		count += (state == WORKER_IDLE || state == WORKER_BUSY) &&
+		    atomic_load_explicit(&line->busy,
+		    memory_order_relaxed) <= 0;
+	}
+	return count;
+}
+
+/*
+ * The master looks at the load once a second.  A worker that has just become
+ * full while few have room tells it before, but not with each short handler.
+ */
+static void
+tell_full(const struct tine_server *server)
+{
+	static bool was_full;
+	static uint64_t told;
+	const struct settings *settings = &server->settings;
+	const char byte = COMMAND_FULL;
+	bool is_now;
+
+	if (settings->workers_most <= settings->workers)
+		return;
+	is_now = is_full(settings, &server->board->lines[server->index]);
+	if (is_now && !was_full && clock_ms() - told >= FULL_AGAIN &&
+	    count_idle(server->board) < settings->spare_least) {
+		told = clock_ms();
+		(void)send(server->control, &byte, 1,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	was_full = is_now;
+}
+
+/* Called in each turn of the loop, and when another thread leads it. */
 static void
 turned(struct tine_server *server)
 {
 	recycle(server);
+	tell_full(server);
 	title_turn(server);
 }
 

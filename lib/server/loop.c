@@ -721,6 +721,9 @@ void
 loop_lead(struct loop *loop, struct thread *self)
 {
 	set_now(loop);
+	/* Another thread's step has stalled: that may be news before a turn. */
+	if (!self->is_main && loop->server->turned != NULL)
+		loop->server->turned(loop->server);
 	while (!has_ended(loop) || handover_take_last(loop)) {
 		if (crash_is_there()) {
 			crash_finish(loop);

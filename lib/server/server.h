@@ -90,7 +90,10 @@ struct tine_server {
 				    enum confined);
 	bool			 is_confined;	/* if no option says more */
 	int			 served;	/* the directory that is; -1 */
-	/* Called in each turn of a worker's loop, beside the hook. */
+	/*
+	 * Called in each turn of a worker's loop, beside the hook, and when a
+	 * handler that takes long has lost the loop to another thread.
+	 */
 	void			(*turned)(struct tine_server *);
 	/* Called in a worker that crashes; async-signal-safe. */
 	void			(*crashing)(struct tine_server *);

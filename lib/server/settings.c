@@ -64,6 +64,20 @@ settings_default(struct settings *settings)
 	*settings = defaults;
 }
 
+int
+settings_room(const struct settings *settings)
+{
+	switch (settings->mode) {
+	case MODE_THREAD:
+		return (int)settings->max_threads;
+	case MODE_FORK:
+		return (int)settings->max_children;
+	case MODE_SINGLE:
+		break;
+	}
+	return 1;
+}
+
 const char *
 settings_spool_dir(const struct settings *settings)
 {

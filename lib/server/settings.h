@@ -106,6 +106,9 @@ struct settings {
 
 void	settings_default(struct settings *settings);
 
+/* How many handlers a worker may run at once. */
+int	settings_room(const struct settings *settings);
+
 /* The directory for spool files, never NULL. */
 const char *settings_spool_dir(const struct settings *settings);
 
