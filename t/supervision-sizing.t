@@ -73,7 +73,7 @@ for my $mode (@modes) {
 			    "HUP");
 			ok(workers_are($server, 3), "3 as configured");
 		});
-		cmp_ok($good, ">", 100, "$good requests");
+		cmp_ok($good, ">=", 16, "$good requests");
 		is($bad, 0, "none fails");
 		$server->stop;
 	};
@@ -117,7 +117,7 @@ subtest "54. limits differ; --max-requests=0: never" => sub {
 	my $server = start(workers => 2, args => ["--max-requests=0"]);
 	my @before = $server->workers_of;
 	my ($good, $bad) = under_load($server, sub { sleep 1 });
-	cmp_ok($good, ">", 200, "$good requests");
+	cmp_ok($good, ">=", 16, "$good requests");
 	is_deeply([$server->workers_of], \@before, "the workers stay");
 	$server->stop;
 };
