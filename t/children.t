@@ -2,6 +2,7 @@
 # they are.
 use strict;
 use warnings;
+use File::Temp qw(tempdir);
 use Test::More;
 use Time::HiRes qw(time);
 use Tine::Test;
@@ -87,6 +88,22 @@ kill("KILL", @old);
 is($given->reply->{status}, 200, "it dies, and another serves it");
 $server->stop;
 
+# All of a crew at once, as when memory runs out: that is one misfortune, and
+# holds the next request up for no longer than one death does.
+$server = start(mode => "fork", workers => 1, quiet => qr/child \d+ ended/,
+    args => ["--spare-children=12"]);
+for my $round (1, 2) {
+	ok((wait_for { born($server) >= 12 } 5), "twelve spares");
+	@old = born($server);
+	kill("KILL", @old);
+	wait_for { !grep { alive($_) } @old } 5;
+	my $begun = time;
+	is($server->ask("/hello", seconds => 20)->{status}, 200,
+	    "served after all of them died");
+	cmp_ok(time - $begun, "<", 2 * slow(), "soon");
+}
+$server->stop;
+
 # Children that end before their first request: forked with growing pauses.
 $server = start(program => build("t/hooks"), mode => "fork", workers => 1,
     env => { BARREN => 1 }, quiet => qr/child \d+ ended/);
@@ -100,6 +117,36 @@ cmp_ok($deaths, "<", 100, "$deaths children in a second or so");
 is(scalar($server->workers_of), 1, "the worker lives");
 $client->close;
 $server->stop("INT");
+
+# The logs are the worker's: what is renamed is nobody's when they are opened
+# anew, and a crash is in the new one.
+for my $count (0, 1) {
+	my $logs = tempdir(CLEANUP => 1);
+	my @names = ("$logs/requests", "$logs/errors");
+
+	$server = start(mode => "fork", workers => $count, args => [
+	    "--log=$names[0]", "--error-log=$names[1]"]);
+	is($server->ask("/hello")->{status}, 200, "$count workers: served");
+	rename($_, "$_.old") for @names;
+	kill("USR1", $server->{pid});
+	ok((wait_for { -e $names[0] && -e $names[1] }), "opened anew");
+	is($server->ask("/crash")->{status}, 500, "a child crashes");
+	ok((wait_for { slurp($names[1]) =~
+	    /SIGSEGV.*in a handler.*ended with signal 11/s }),
+	    "the new log has it, and in order") or diag(slurp($names[1]));
+	like(slurp($names[1]), qr/crash_now|in target|tine/, "and where");
+	unlike(slurp("$names[1].old"), qr/SIGSEGV/, "the old one has not");
+	ok((wait_for { !grep { (readlink($_) // "") =~ m{^\Q$logs\E/.*\.old} }
+	    map { glob("/proc/$_/fd/*") } $server->members }),
+	    "no process keeps an old one");
+	$server->stop;
+}
+
+# A line that post_fork writes, before there is a request.
+$server = start(program => build("t/hooks"), mode => "fork", workers => 1,
+    env => { SPEAKS => 1 });
+ok($server->log_like(qr/post_fork speaks/), "post_fork can write to the log");
+$server->stop;
 
 # What worker_init has forked is not the forker's to wait for.
 $server = start(program => build("t/hooks"), mode => "fork", workers => 1,

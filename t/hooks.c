@@ -108,6 +108,8 @@ forked(struct tine_server *server)
 
 	if (getenv("BARREN") != NULL)
 		_exit(3);
+	if (getenv("SPEAKS") != NULL)
+		tine_log(NULL, TINE_LOG_INFO, "post_fork speaks");
 	tine_server_set_data(server, text);
 }
 

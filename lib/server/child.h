@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stdnoreturn.h>
 
 struct loop;
@@ -18,6 +19,12 @@ struct loop;
  * logged by the forker afterwards.
  */
 void	child_prepare(struct loop *loop);
+
+/*
+ * A line of the error log by way of the worker; from a signal handler, too.
+ * False if it does not hear it.
+ */
+bool	child_say(const char *line, size_t length);
 
 /* The child's life; socket is its end of the pair with the worker. */
 noreturn void child_main(int socket, pid_t forker);

@@ -17,8 +17,10 @@
 #include "children.h"
 
 #define DECAY	1000	/* ms after which fewer spares are wanted again */
+#define SETTLE	1	/* ms that a client has before its child ends */
 #define LOOK	250	/* ms: no ticks come more often */
-#define DEATHS	6	/* the pause doubles so many times at most */
+#define LIVED	1000	/* ms: it was ready for requests */
+#define DEATHS	7	/* of generations: the pause grows no more */
 
 struct children children;
 
@@ -76,6 +78,63 @@ send_order(unsigned count, unsigned gone_count)
 }
 
 /*
+ * The forker is told by the next order, which takes all of them: so no more
+ * can gather than children there may be.
+ */
+void
+children_note_gone(const struct loop *loop, pid_t pid, bool is_asked)
+{
+	assert(children.gone_count < loop->settings->max_children);
+	children.gone[children.gone_count++] = (struct forker_gone){
+		.pid = pid, .is_asked = is_asked
+	};
+}
+
+void
+child_let_go(struct loop *loop, struct child *child)
+{
+	const int fd = child->source.fd;
+
+	loop_unwatch(loop, &child->source);
+	children.count--;
+	children_note_gone(loop, child->pid, child->is_failed);
+	if (child->is_failed) {
+		child->source.fd = -1;
+		child->state = CHILD_FAILED;
+		TAILQ_INSERT_TAIL(&children.failed, child, entry);
+	} else {
+		descriptor_close(child->pidfd);
+		free(child);
+	}
+	descriptor_close(fd);
+}
+
+void
+child_done(struct loop *loop, struct child *child)
+{
+	if (TAILQ_EMPTY(&children.done))
+		children.done_since = loop_now(loop);
+	child->state = CHILD_DONE;
+	TAILQ_INSERT_TAIL(&children.done, child, entry);
+}
+
+void
+child_let_go_done(struct loop *loop, struct child *child)
+{
+	TAILQ_REMOVE(&children.done, child, entry);
+	child_let_go(loop, child);
+}
+
+static void
+let_go_all_done(struct loop *loop)
+{
+	struct child *child;
+
+	while ((child = TAILQ_FIRST(&children.done)) != NULL)
+		child_let_go_done(loop, child);
+}
+
+/*
  * Tells the forker how many children are wanted and which have ended.  It
  * gets one order at a time: what happens while it forks goes into the next,
  * so that it is woken the less, the more there is to do.
@@ -83,11 +142,12 @@ send_order(unsigned count, unsigned gone_count)
 void
 children_refill(struct loop *loop)
 {
-	const unsigned count = loop_now(loop) < children.retry ? 0
-	    : lacking(loop);
+	unsigned count;
 
+	let_go_all_done(loop);
 	if (children.asked > 0)
 		return;
+	count = loop_now(loop) < children.retry ? 0 : lacking(loop);
 	/* The last packet asks for children, so that all were told before. */
 	while (children.gone_count > ORDER_GONE) {
 		if (send_order(0, ORDER_GONE) == -1)
@@ -120,6 +180,19 @@ children_want_fewer(const struct loop *loop)
 	}
 }
 
+/*
+ * To end a process takes longer than its request did, and so does making the
+ * next one: while there are spares, both wait until the client has its reply,
+ * which it may need this very processor for.
+ */
+void
+children_settle(struct loop *loop)
+{
+	if (!TAILQ_EMPTY(&children.done) &&
+	    loop_now(loop) >= children.done_since + SETTLE)
+		children_refill(loop);
+}
+
 int
 children_patience(const struct loop *loop)
 {
@@ -127,6 +200,8 @@ children_patience(const struct loop *loop)
 	const unsigned timeout = loop->settings->spare_timeout;
 	const uint64_t now = loop_now(loop);
 
+	if (!TAILQ_EMPTY(&children.done))
+		return SETTLE;
 	if (children.asked == 0 &&
 	    (children.gone_count > 0 || lacking(loop) > 0))
 		return LOOK;
@@ -137,56 +212,33 @@ children_patience(const struct loop *loop)
 }
 
 /*
- * The forker is told by the next order, which takes all of them: so no more
- * can gather than children there may be.
- */
-void
-children_note_gone(const struct loop *loop, pid_t pid, bool is_asked)
-{
-	assert(children.gone_count < loop->settings->max_children);
-	children.gone[children.gone_count++] = (struct forker_gone){
-		.pid = pid, .is_asked = is_asked
-	};
-}
-
-int
-child_detach(struct loop *loop, struct child *child)
-{
-	const int fd = child->source.fd;
-
-	loop_unwatch(loop, &child->source);
-	children.count--;
-	children_note_gone(loop, child->pid, child->is_failed);
-	if (child->is_failed) {
-		child->source.fd = -1;
-		child->state = CHILD_FAILED;
-		TAILQ_INSERT_TAIL(&children.failed, child, entry);
-	} else {
-		descriptor_close(child->pidfd);
-		free(child);
-	}
-	return fd;
-}
-
-void
-child_let_go(struct loop *loop, struct child *child)
-{
-	descriptor_close(child_detach(loop, child));
-}
-
-/*
  * A spare has ended by itself.  If its successors do as well, they are not
- * forked as fast as they end.
+ * forked as fast as they end.  Those that were forked together and ended
+ * together count as one; one that had lived for a while says nothing about
+ * its successors.
  */
+static void
+slow_down(const struct loop *loop, const struct child *child)
+{
+	const uint64_t now = loop_now(loop);
+
+	if (child->progress < children.retry)
+		return;			/* forked before the last pause */
+	if (now - child->progress >= LIVED)
+		children.deaths = 0;
+	else if (children.deaths < DEATHS)
+		children.deaths++;
+	children.retry = children.deaths == 0 ? now
+	    : now + (CHILDREN_RETRY << (children.deaths - 1));
+}
+
 void
 child_died_idle(struct loop *loop, struct child *child)
 {
 	child_remove_spare(child);
 	child->is_failed = true;
 	*child->client = '\0';
-	children.retry = loop_now(loop) + (CHILDREN_RETRY << children.deaths);
-	if (children.deaths < DEATHS)
-		children.deaths++;
+	slow_down(loop, child);
 	child_let_go(loop, child);
 }
 
@@ -209,6 +261,7 @@ children_open(const struct settings *settings)
 	memset(&children, 0, sizeof(children));
 	TAILQ_INIT(&children.spares);
 	TAILQ_INIT(&children.busy);
+	TAILQ_INIT(&children.done);
 	TAILQ_INIT(&children.failed);
 	children.channel.ready = children_hear;
 	children.channel.fd = -1;
@@ -235,6 +288,7 @@ children_close(void)
 {
 	free_list(&children.spares);
 	free_list(&children.busy);
+	free_list(&children.done);
 	free_list(&children.failed);
 	free(children.gone);
 	children.gone = NULL;

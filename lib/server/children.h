@@ -24,6 +24,7 @@
 
 enum child_state {
 	CHILD_SPARE, CHILD_BUSY,
+	CHILD_DONE,		/* has answered, and is let go in a moment */
 	CHILD_FAILED		/* its socket is closed; its status is not here */
 };
 
@@ -52,10 +53,11 @@ TAILQ_HEAD(child_list, child);
 struct children {
 	struct source		 channel;	/* to the forker */
 	pid_t			 forker;
-	struct child_list	 spares, busy, failed;
+	struct child_list	 spares, busy, done, failed;
 	unsigned		 count;		/* children, spare or busy */
 	unsigned		 spare_count;
 	unsigned		 asked;		/* to be born */
+	uint64_t		 done_since;	/* ms: one of done */
 	unsigned		 target;	/* spares wanted */
 	uint64_t		 decay;		/* ms: when that may shrink */
 	bool			 is_failing;	/* fork(2) fails */
@@ -93,12 +95,16 @@ void	children_note_gone(const struct loop *loop, pid_t pid, bool is_asked);
 
 /*
  * The child gets no more requests, and unless its status is wanted nothing is
- * kept of it; returns its socket, to be closed.
+ * kept of it.  It ends when its socket is closed, if it has not ended yet.
  */
-int	child_detach(struct loop *loop, struct child *child);
-
-/* The child ends when its socket is closed, if it has not ended yet. */
 void	child_let_go(struct loop *loop, struct child *child);
+
+/* It has answered: its client comes first, then it is let go. */
+void	child_done(struct loop *loop, struct child *child);
+void	child_let_go_done(struct loop *loop, struct child *child);
+
+/* Lets those go whose client has had a moment to take its reply. */
+void	children_settle(struct loop *loop);
 
 /* A spare has ended by itself. */
 void	child_died_idle(struct loop *loop, struct child *child);

@@ -161,6 +161,6 @@ children_resume(struct loop *loop)
 	}
 	if (atomic_load(&loop->pending) > 0)
 		children_want_more(loop);
-	else
+	else if (TAILQ_EMPTY(&children.done) || TAILQ_EMPTY(&children.spares))
 		children_refill(loop);
 }

@@ -14,16 +14,12 @@
 #include "server.h"
 
 /*
- * The child has done its request; another may follow.  The client comes
- * first: a child whose socket is closed ends, and to end a process can take
- * longer than its request did.  After drive_handled() the loop may be another
- * thread's, but a descriptor can be closed by any.
+ * The child has done its request; another may follow.  After drive_handled()
+ * the loop may be another thread's.
  */
 static void
 end_request(struct loop *loop, struct child *child, struct connection *conn)
 {
-	int fd = -1;
-
 	children.deaths = 0;
 	child_end(loop, child);
 	atomic_fetch_add(&loop->line->requests, 1);
@@ -31,10 +27,9 @@ end_request(struct loop *loop, struct child *child, struct connection *conn)
 		child->progress = loop_now(loop);
 		child_add_spare(child);
 	} else {
-		fd = child_detach(loop, child);
+		child_done(loop, child);
 	}
 	drive_handled(loop, conn);
-	descriptor_close(fd);
 }
 
 void
@@ -151,6 +146,14 @@ send_some(struct loop *loop, struct child *child, bool is_flush)
 	}
 }
 
+static void
+take_line(struct loop *loop, const struct child_record *record,
+    const char *data)
+{
+	journal_line(record->which == 1 ? loop->errors : loop->requests,
+	    loop_now(loop), data, record->length);
+}
+
 /* False if the child is gone by what was done. */
 static bool
 take_record(struct loop *loop, struct child *child,
@@ -180,8 +183,7 @@ take_record(struct loop *loop, struct child *child,
 		*fd = -1;
 		return true;
 	case RECORD_LOG:
-		journal_line(record->which == 1 ? loop->errors
-		    : loop->requests, loop_now(loop), data, record->length);
+		take_line(loop, record, data);
 		return true;
 	case RECORD_END:
 		if (record->state_length > sizeof(record->state) ||
@@ -229,6 +231,20 @@ receive_record(const struct child *child, struct child_record *record,
 	return (size_t)n == sizeof(*record) + record->length ? 1 : -1;
 }
 
+/* It has ended; errno is of receive_record(). */
+static void
+lose(struct loop *loop, struct child *child)
+{
+	if (child->state == CHILD_DONE)
+		child_let_go_done(loop, child);
+	else if (child->state == CHILD_SPARE)
+		child_died_idle(loop, child);
+	else if (errno == ECONNRESET)
+		give_again(loop, child);
+	else
+		child_failed(loop, child);
+}
+
 void
 child_ready(struct loop *loop, struct source *source, unsigned events)
 {
@@ -250,19 +266,13 @@ child_ready(struct loop *loop, struct source *source, unsigned events)
 		got = receive_record(child, &record, data, &fd);
 		if (got == 0)
 			break;
-		if (got == -1 && child->state == CHILD_BUSY &&
-		    errno == ECONNRESET) {
-			give_again(loop, child);
-			there = false;
-		} else if (got == -1 && child->state == CHILD_BUSY) {
-			child_failed(loop, child);
-			there = false;
-		} else if (got == -1) {
-			child_died_idle(loop, child);
-			there = false;
-		} else if (child->state == CHILD_BUSY) {
+		if (got == -1)
+			lose(loop, child);
+		else if (child->state == CHILD_BUSY)
 			there = take_record(loop, child, &record, data, &fd);
-		}
+		else if (record.record == RECORD_LOG)
+			take_line(loop, &record, data);	/* of post_fork */
+		there = there && got != -1;
 		descriptor_close(fd);
 	}
 	if (!there && thread_self->leads)

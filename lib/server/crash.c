@@ -31,6 +31,7 @@
 #include "../base/clock.h"
 #include "../base/system_log.h"
 #include "../base/text.h"
+#include "child.h"
 #include "crash.h"
 #include "handover.h"
 #include "loop.h"
@@ -180,6 +181,8 @@ say(const char *text, size_t length)
 
 	if (fd == JOURNAL_SYSLOG)
 		(void)system_log_send(LOG_ERR, text, length);
+	else if (crash.is_child && child_say(text, length))
+		return;
 	else if (fd != -1 && poll(&wait, 1, 10) == 1)
 		(void)!write(fd, text, length);
 }

@@ -695,6 +695,8 @@ loop_turn(struct loop *loop, struct thread *self, int timeout)
 	}
 	if (crash_is_there() || !resume(loop, self) || !take_returned(loop, self))
 		return false;
+	if (loop->strategy->settle != NULL)
+		loop->strategy->settle(loop);
 	note_end(loop);
 	expire(loop);
 	resume_paused(loop);

@@ -65,6 +65,8 @@ struct strategy {
 	bool		 (*start)(struct loop *, struct connection *);
 	/* Called by the leader between events, when requests are pending. */
 	void		 (*resume)(struct loop *);
+	/* Called by the leader in each turn, when its events are done. */
+	void		 (*settle)(struct loop *);
 	/* Called by the leader a few times a second while handlers run. */
 	void		 (*tick)(struct loop *);
 	/* How long the loop may wait until a tick is due, in ms; -1. */

@@ -85,10 +85,11 @@ output_reset(struct output *output)
 		STAILQ_REMOVE_HEAD(&output->segments, entry);
 		segment_end(output, segment);
 	}
-	if (output->gathered != NULL)
+	if (output->gathered != NULL) {
 		memory_give(output->counted, output->gathered->size);
-	free(output->gathered);
-	output->gathered = NULL;
+		free(output->gathered);
+		output->gathered = NULL;
+	}
 	if (output->spool.fd != -1)
 		spool_end(&output->spool);
 	output->sent = 0;

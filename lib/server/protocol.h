@@ -67,6 +67,12 @@ struct protocol {
 	size_t		 (*save)(struct exchange *, void *, size_t,
 			    size_t *input_length);
 	int		 (*restore)(struct exchange *, const void *, size_t);
+	/*
+	 * Does with an exchange that has no request what one does before its
+	 * handler runs, so that the memory that this needs is there by then.
+	 * The input has room for a short request.
+	 */
+	void		 (*rehearse)(struct exchange *);
 	size_t		 (*save_outcome)(struct exchange *, void *, size_t);
 	void		 (*restore_outcome)(struct exchange *, const void *,
 			    size_t);

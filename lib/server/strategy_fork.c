@@ -141,6 +141,7 @@ const struct strategy strategy_fork = {
 	.start = children_start,
 	.resume = children_resume,
 	.tick = tick,
+	.settle = children_settle,
 	.patience = children_patience,
 	.close = close_forker
 };
