@@ -101,7 +101,7 @@ descriptor_write(int fd, const void *data, size_t length, off_t at)
 static int
 copy_file(int to, int from)
 {
-	char buffer[65536];
+	char buffer[4096];	/* the stack of all workers begins as large */
 	off_t at = 0;
 	ssize_t n;
 

@@ -118,18 +118,14 @@ emit(struct http *http, const char *text, size_t length)
 	journal_line(loop->requests, loop_now(loop), line, n + length);
 }
 
-void
-log_reply(struct http *http)
+static void
+log_line(struct http *http)
 {
 	const struct reply *reply = &http->reply;
-	const struct loop *loop = http->exchange->loop;
 	char text[LINE_SIZE - 128];
 	const char *line = http->request.requestline;
 	size_t n = 0;
 
-	if (!reply->is_logged || (loop->requests->fd == -1 &&
-	    http->class->handler.log_message == NULL))
-		return;
 	text[n++] = '"';
 	n += text_escape_log(text + n, sizeof(text) - 64, line, strlen(line));
 	if (n > sizeof(text) - 64)
@@ -144,6 +140,14 @@ log_reply(struct http *http)
 		text[n++] = '-';
 	text[n] = '\0';
 	emit(http, text, n);
+}
+
+void
+log_reply(struct http *http)
+{
+	if (http->reply.is_logged && (http->exchange->loop->requests->fd !=
+	    -1 || http->class->handler.log_message != NULL))
+		log_line(http);
 }
 
 static void

@@ -813,8 +813,7 @@ loop_open(struct loop *loop)
 int
 loop_start(struct loop *loop)
 {
-	if (crew_open(loop, thread_self) == -1)
-		return -1;
+	crew_open(loop, thread_self);
 	return loop->strategy->begin == NULL ? 0
 	    : loop->strategy->begin(loop);
 }

@@ -116,6 +116,8 @@ struct crew {
 	bool		 is_open;
 	bool		 is_ending;
 	pthread_t	 watcher;
+	bool		 has_watcher;	/* the leader's */
+	bool		 is_told;	/* that there can be none */
 	atomic_uint	 watcher_sleeps;	/* a futex word */
 	atomic_bool	 watcher_ends;
 	atomic_bool	 back_wanted;
@@ -219,8 +221,8 @@ loop_turns(const struct loop *loop)
 
 /*
  * Makes the loop ready to run; listeners, journals, board and hooks have been
- * filled in by the caller.  loop_start() then makes its threads, and may wait
- * for other processes.  Both return -1 with errno and the text of
+ * filled in by the caller.  loop_start() then makes ready for threads, and may
+ * wait for other processes.  Both return -1 with errno and the text of
  * tine_error().
  */
 int	loop_open(struct loop *loop);
@@ -379,7 +381,7 @@ bool	step_end(struct loop *loop, struct thread *self);
 /* Gives the loop to another thread; the caller no longer leads. */
 void	step_give(struct loop *loop, struct thread *self);
 
-int	crew_open(struct loop *loop, struct thread *main_thread);
+void	crew_open(struct loop *loop, struct thread *main_thread);
 void	crew_close(struct loop *loop, struct thread *main_thread);
 
 /* Waits as a spare until the thread leads (true) or shall end (false). */

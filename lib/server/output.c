@@ -500,19 +500,26 @@ gather_memory(const struct output *output, struct iovec vector[VECTOR],
 	return count;
 }
 
-static enum sent
-send_memory(struct output *output, int socket)
+static ssize_t
+send_several(const struct output *output, int socket)
 {
 	struct iovec vector[VECTOR];
 	struct msghdr message = { .msg_iov = vector };
 	int flags;
-	ssize_t n;
 
 	message.msg_iovlen = gather_memory(output, vector, &flags);
-	if (message.msg_iovlen == 1)
-		n = send(socket, vector[0].iov_base, vector[0].iov_len, flags);
-	else
-		n = sendmsg(socket, &message, flags);
+	return sendmsg(socket, &message, flags);
+}
+
+static enum sent
+send_memory(struct output *output, int socket)
+{
+	const struct segment *first = STAILQ_FIRST(&output->segments);
+	const size_t length = first->end - first->start;
+	const ssize_t n = STAILQ_NEXT(first, entry) == NULL &&
+	    length <= AT_ONCE ? send(socket, first->data + first->start, length,
+	    MSG_NOSIGNAL) : send_several(output, socket);
+
 	if (n == -1) {
 		if (errno == EINTR)
 			return SENT_ALL;	/* so far: the caller goes on */

@@ -29,6 +29,7 @@
 #include "../base/failure.h"
 #include "crash.h"
 #include "loop.h"
+#include "server.h"
 
 #define LOOK_SHORTEST	1		/* ms between two looks */
 #define LOOK_LONGEST	10
@@ -47,6 +48,8 @@ futex(atomic_uint *word, int operation, unsigned value)
 
 /* ------------------------------------------------------------ the mark */
 
+static void wake_watcher(struct loop *loop);
+
 void
 step_begin(struct loop *loop, struct thread *self)
 {
@@ -59,10 +62,8 @@ step_begin(struct loop *loop, struct thread *self)
 	 * this mark, or we see that it sleeps.
 	 */
 	atomic_store(&loop->word, self->step);
-	if (atomic_load(&loop->crew.watcher_sleeps) != 0) {
-		atomic_store(&loop->crew.watcher_sleeps, 0);
-		(void)futex(&loop->crew.watcher_sleeps, FUTEX_WAKE, 1);
-	}
+	if (atomic_load(&loop->crew.watcher_sleeps) != 0)
+		wake_watcher(loop);
 }
 
 /* Takes the loop if it is still marked with step. */
@@ -361,9 +362,36 @@ watch(void *argument)
 	return NULL;
 }
 
+/*
+ * The watcher is made when there is something to watch: a worker that has had
+ * no request has no thread.  Where none can be made the next step tries again.
+ * Leader only.
+ */
+static void
+wake_watcher(struct loop *loop)
+{
+	struct crew *crew = &loop->crew;
+
+	atomic_store(&crew->watcher_sleeps, 0);
+	if (crew->has_watcher) {
+		(void)futex(&crew->watcher_sleeps, FUTEX_WAKE, 1);
+		return;
+	}
+	crew->has_watcher = make_thread(RELIEF_STACK, watch, loop,
+	    &crew->watcher);
+	if (crew->has_watcher)
+		return;
+	atomic_store(&crew->watcher_sleeps, 1);
+	if (!crew->is_told)
+		server_log(loop->server, TINE_LOG_ERROR, "no thread can be "
+		    "made: a handler that takes long holds up other clients "
+		    "(raise the limit of processes, ulimit -u)");
+	crew->is_told = true;
+}
+
 /* --------------------------------------------------------- opening, closing */
 
-int
+void
 crew_open(struct loop *loop, struct thread *main_thread)
 {
 	struct crew *crew = &loop->crew;
@@ -380,15 +408,8 @@ crew_open(struct loop *loop, struct thread *main_thread)
 	(void)pthread_condattr_destroy(&attributes);
 	main_thread->id = pthread_self();
 	main_thread->slot = SLOT_NONE;
+	atomic_store(&crew->watcher_sleeps, 1);
 	crew->is_open = true;
-	if (!loop->is_threaded)
-		return 0;
-	if (!make_thread(RELIEF_STACK, watch, loop, &crew->watcher)) {
-		loop->is_threaded = false;
-		return failure("no thread can be made (raise the limit of "
-		    "processes, ulimit -u)");
-	}
-	return 0;
 }
 
 static void
@@ -411,7 +432,7 @@ crew_close(struct loop *loop, struct thread *main_thread)
 	(void)main_thread;
 	if (!crew->is_open)
 		return;
-	if (loop->is_threaded)
+	if (crew->has_watcher)
 		end_watcher(loop);
 	(void)pthread_mutex_lock(&crew->lock);
 	crew->is_ending = true;
