@@ -760,7 +760,9 @@ struct tine_abi {
 	size_t		http_handler_size;
 };
 #ifndef TINE_BUILDING
-TINE_WEAK const struct tine_abi tine_abi = {
+/* Declared first, or C++ would keep it to the file. */
+extern TINE_WEAK const struct tine_abi tine_abi;
+const struct tine_abi tine_abi = {
 	1, sizeof(struct tine_http_handler)
 };
 #endif

@@ -41,6 +41,31 @@ for my $name (sort { $a cmp $b } do { my %s; grep { !$s{$_}++ }
     $header =~ /\b(tine_\w+)\s*\((?![\s*]*\*\s*\))/g }) {
 	ok($named{$name}, "$name has a page");
 }
+for my $struct (qw(tine_request tine_hooks tine_http_handler tine_form_field
+    tine_form_limits tine_form_reader)) {
+	my ($members) = $header =~ /^struct $struct \{\n(.*?)^\};/ms;
+	my $text = slurp(source("man/tine_" . ($struct =~ /form/ ? "form"
+	    : $struct =~ /request/ ? "request" : "server") . ".3"));
+
+	for my $member ($members =~ /(?:\(\*|[\s*])(\w+)(?:\)\(.*?\))?;/gs) {
+		like($text, qr/^\.(?:It )?Fa (?:\w+ , |\\\n)*$member\b/m,
+		    "$struct: $member");
+	}
+}
+SKIP: {
+	my $cxx = $ENV{CXX} // "c++";
+
+	skip "no $cxx", 1 if (run_command($cxx, "--version"))[0] != 0;
+	spew("$dir/module.cc", "#include <tine.h>\n" .
+	    "static void get(tine_request *req) { tine_puts(req, \"\"); }\n" .
+	    "const tine_http_handler tine_http = { get };\n");
+	my ($failed, $why) = run_command($cxx, "-Wall", "-Werror",
+	    "-I" . source("lib"), "-shared", "-fPIC", "-o", "$dir/module.so",
+	    "$dir/module.cc");
+	is($failed, 0, "the header is one of C++, too") or diag($why);
+	is((run_command(build("bin/tine"), "--test", "$dir/module.so"))[0], 0,
+	    "and makes a module");
+}
 my ($status, $help) = run_command(build("bin/tine"), "--help");
 my $page = slurp(source("man/tine.1"));
 for my $option ($help =~ /^  --([\w-]+)/mg) {
