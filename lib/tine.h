@@ -158,7 +158,8 @@ int	tine_send_response_only(struct tine_request *req, int code,
  * its own (RFC 9110, section 5.5); unless the handler replaces the reply, it
  * becomes a 500.  Fields go out in the order of the calls.  "Connection:
  * close" and "keep-alive" set close_connection.  Content-Length must be a
- * number and there once; Transfer-Encoding is the library's to send.
+ * number and there once, and is left out of 1xx and 204 (RFC 9110, section
+ * 8.6); Transfer-Encoding is the library's to send.
  *
  * Returns 0, or -1 with errno set: EINVAL (name is no token, or value is as
  * above), EALREADY (the head is complete), ENOMEM.

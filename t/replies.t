@@ -84,6 +84,11 @@ each_mode {
 	ok(!defined $server->ask("/late-error")->{body},
 	    "an error when part of a reply is out cuts it");
 
+	$client = $server->connection;
+	$client->send(request("/status?code=204&length") . request("/hello"));
+	is($client->reply->{status}, 204, "a handler's length of a 204");
+	is($client->reply->{body}, "Hello, world!", "is left out");
+
 	my $reset = $server->ask("/status?code=205&body");
 	is($reset->{body}, "", "205 has no content");
 	is($reset->{fields}{"content-length"}, 0, "and says so");

@@ -447,6 +447,8 @@ static void
 status(struct tine_request *req)
 {
 	tine_send_response(req, (int)number(req, "code", 200), NULL);
+	if (says(req, "length"))
+		tine_send_header(req, "Content-Length", "0");
 	tine_end_headers(req);
 	if (says(req, "body"))
 		tine_puts(req, "content");

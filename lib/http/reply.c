@@ -351,6 +351,16 @@ note_field(struct http *http, const char *name, size_t name_length,
 	return text_is_token(name, name_length);
 }
 
+/* A length where none may be: RFC 9110, section 8.6. */
+static bool
+is_needless(const struct http *http, const char *name, size_t length)
+{
+	const int code = http->reply.code;
+
+	return length == 14 && code != 0 && (code < 200 || code == 204) &&
+	    text_equal_case(name, 14, "Content-Length", 14);
+}
+
 TINE_PUBLIC int
 tine_send_header(struct tine_request *req, const char *name,
     const char *value)
@@ -362,6 +372,8 @@ tine_send_header(struct tine_request *req, const char *name,
 		errno = EALREADY;
 		return -1;
 	}
+	if (is_needless(http, name, name_length))
+		return 0;
 	if (!is_line(value, length) ||
 	    !note_field(http, name, name_length, value, length))
 		return refuse_field(http, name);
