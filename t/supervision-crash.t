@@ -12,9 +12,12 @@ my $noise = qr/worker \d|child \d|in a handler|runs no handler|in a row|sent no 
 # Idle connections have little time at a stop, since there are many stops.
 sub wreck {
 	my %o = (args => [], @_);
+	# A thread that has ended points to nothing that it had.
+	my %env = is_traced() ? (ASAN_OPTIONS =>
+	    "$ENV{ASAN_OPTIONS}:detect_leaks=0") : ();
 
 	return start(program => build("t/wreck"), workers => 2,
-	    quiet => $noise, %o, args => ["--drain-idle=0.1", @{$o{args}}]);
+	    quiet => $noise, env => \%env, %o, args => ["--drain-idle=0.1", @{$o{args}}]);
 }
 
 # How many of them are answered, each with the status that is wanted.
@@ -327,9 +330,11 @@ sub replaced {
 
 subtest "30. crash inside the crash path: it still dies of a signal within 2 s and is replaced" => sub {
 	for my $mode (grep { $_ ne "fork" } @modes) {
+		# A checker ends a process as soon as it uses what is wrecked.
 		my @tries = map { { how => $_, server =>
 		    wreck(mode => $mode, workers => 1) } }
-		    "request", "smash", "heap", "blocked", "thread";
+		    is_traced() ? () : ("request", "heap"),
+		    "smash", "blocked", "thread";
 
 		for my $try (@tries) {
 			my $server = $try->{server};

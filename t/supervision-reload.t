@@ -316,9 +316,15 @@ subtest "64. reload while a worker is stuck, and TERM during a reload: " .
 		$server->stop;
 	}
 	my $init = "$dir/init-64";
+	my $config = "$dir/conf-64";
+	my $port = free_port();
 	spew($init, "");
-	my $server = start(workers => 4, env => { TARGET_INIT => $init });
+	spew($config, "bind 127.0.0.1:$port\nbind unix:$dir/64.sock\n");
+	my $server = start(workers => 4, bind => [],
+	    args => ["--config=$config"], env => { TARGET_INIT => $init });
+	$server->{port} = $port;
 	spew($init, "sleep 60000");
+	spew($config, "bind 127.0.0.1:$port\n");
 	my $busy = $server->connection;
 	$busy->send(request("/sleep?ms=500"));
 	sleep 0.1;
@@ -329,6 +335,7 @@ subtest "64. reload while a worker is stuck, and TERM during a reload: " .
 	is($busy->reply->{status}, 200, "what is in hand is answered");
 	is($server->ended(5), 0, "status 0");
 	cmp_ok(time - $begun, "<", 3 * slow(), "in time");
+	ok(!-e "$dir/64.sock", "no file is left of what was given up");
 };
 
 subtest "65. systemd notify messages: order, MONOTONIC_USEC, READY after " .

@@ -49,7 +49,7 @@ subtest "13. TERM with a full accept queue" => sub {
 		kill("CONT", @workers);
 		is(scalar(grep { $_->reply->{status} == 200 } @clients), 50,
 		    "$mode: all 50 are answered");
-		ok(is_refused($server), "the port is closed");
+		ok((wait_for { is_refused($server) } 5), "the port is closed");
 		$server->stop;
 	}
 	my $server = start(workers => 0);
@@ -257,6 +257,28 @@ subtest "18. TERM to the whole process group" => sub {
 		    "one line");
 		$server->stop;
 	};
+};
+
+# Signals that come when all is done, and it only has to be taken down.
+subtest "18. TERM again and again, until it is gone" => sub {
+	for my $mode (@modes) {
+		my %ends;
+
+		for (1 .. 10) {
+			my $server = start(mode => $mode, workers => 0,
+			    args => ["--drain-idle=0s"]);
+			my $end = time + 10 * slow();
+
+			$server->ask("/hello");
+			while (alive($server->{pid}) && time < $end) {
+				kill("TERM", $server->{pid});
+				sleep 0.00005;
+			}
+			$ends{$server->ended(5) // "none"}++;
+			$server->stop;
+		}
+		is(join(" ", keys %ends), "0", "$mode: status 0");
+	}
 };
 
 subtest "19. TERM while one worker is in worker_init" => sub {

@@ -135,27 +135,45 @@ note(int sig)
 	errno = saved;
 }
 
+static const struct {
+	int	signal;
+	void	(*handler)(int);
+} handled[] = {
+	{ SIGTERM, stop }, { SIGQUIT, stop }, { SIGINT, stop },
+	{ SIGALRM, give_up }, { SIGHUP, note }, { SIGUSR1, note },
+	{ SIGCHLD, SIG_DFL }		/* whatever the parent made of it */
+};
+
+#define HANDLED	(sizeof(handled) / sizeof(handled[0]))
+
 static void
 set_signals(void)
 {
-	static const struct {
-		int	signal;
-		void	(*handler)(int);
-	} table[] = {
-		{ SIGTERM, stop }, { SIGQUIT, stop }, { SIGINT, stop },
-		{ SIGALRM, give_up }, { SIGHUP, note }, { SIGUSR1, note },
-		{ SIGCHLD, SIG_DFL }	/* whatever the parent made of it */
-	};
 	struct sigaction action = { .sa_flags = SA_RESTART };
 	sigset_t none;
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		action.sa_handler = table[i].handler;
-		(void)sigaction(table[i].signal, &action, NULL);
+	for (size_t i = 0; i < HANDLED; i++) {
+		action.sa_handler = handled[i].handler;
+		(void)sigaction(handled[i].signal, &action, NULL);
 	}
 	server_disregard(SIGUSR2);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/*
+ * The server is about to be taken down, and the process ends: what is still
+ * asked of it is under way, and a handler must not look at what is gone.
+ */
+static void
+hold_signals(void)
+{
+	sigset_t held;
+
+	(void)sigemptyset(&held);
+	for (size_t i = 0; i < HANDLED; i++)
+		(void)sigaddset(&held, handled[i].signal);
+	(void)sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 /* ----------------------------------------------------------------- serving */
@@ -316,6 +334,7 @@ alone_run(struct tine_server *server, void (*ready)(struct tine_server *))
 	status = load(server);
 	if (status == EX_OK)
 		status = serve(server);
+	hold_signals();
 	notify_close(&alone.notify);
 	return status;
 }

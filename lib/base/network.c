@@ -26,7 +26,7 @@ rest_of(unsigned bits, unsigned at)
 {
 	if (bits >= 8 * (at + 1))
 		return 0;
-	return bits <= 8 * at ? 0xff : (unsigned char)(0xff >> (bits - 8 * at));
+	return (unsigned char)(bits <= 8 * at ? 0xff : 0xff >> (bits - 8 * at));
 }
 
 static bool

@@ -429,6 +429,7 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 		notify_export(&master.notify);	/* to who takes over again */
 	}
 	close_journal(&master);
+	reload_close(&master);
 	workers_close(&master);
 	close_signals(&master);
 	notify_close(&master.notify);

@@ -109,8 +109,8 @@ close_before(const struct master *master, bool remove)
 	    server->listeners, server->listener_count, remove);
 }
 
-static void
-forget(struct master *master)
+void
+reload_close(struct master *master)
 {
 	if (master->before == NULL)
 		return;
@@ -341,7 +341,7 @@ reload_turn(struct master *master)
 		const uint64_t ms = clock_ms() - master->reload_since;
 
 		master->reload = RELOAD_NONE;
-		forget(master);
+		reload_close(master);
 		server_log(master->server, TINE_LOG_INFO, "reloaded: %u "
 		    "workers in %llu.%03llu s", count,
 		    (unsigned long long)ms / 1000,

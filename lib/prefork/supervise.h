@@ -215,6 +215,9 @@ void	reload_enter_worker(const struct master *master);
 /* Reopens the logs, here and in the workers. */
 void	reload_logs(struct master *master);
 
+/* Lets go of what only the generation before had, if there is one. */
+void	reload_close(struct master *master);
+
 /* --- upgrade.c */
 
 /* An upgrade is wished for: noted, or refused with a line in the log. */
