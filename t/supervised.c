@@ -200,8 +200,17 @@ const struct tine_http_handler tine_http = {
 	.do_method = answer, .hooks = &hooks
 };
 
+/* With BIND in the environment it binds by itself, before tine_main(). */
 int
 main(int argc, char *argv[])
 {
-	return tine_main(argc, argv, &tine_http);
+	const char *address = getenv("BIND");
+	struct tine_server *server;
+
+	if (address == NULL)
+		return tine_main(argc, argv, &tine_http);
+	server = tine_http_server(&tine_http);
+	if (server == NULL || tine_server_bind(server, address) == -1)
+		return 1;
+	return tine_main_server(argc, argv, server);
 }

@@ -539,6 +539,28 @@ subtest "sockets that a service manager passed outlive an upgrade" => sub {
 	$server->stop;
 };
 
+subtest "a program that binds by itself before tine_main: refused with the " .
+    "reason" => sub {
+	my $manager = notify_socket();
+	my $server = start(program => build("t/supervised"), workers => 2,
+	    bind => [], quiet => $noise, env => { BIND => "127.0.0.1:0",
+	    NOTIFY_SOCKET => $manager->{path} });
+	my $port = $server->{port};
+	my @idle = $server->idle_clients(5);
+
+	ok($port, "it listens where it has bound");
+	ok($server->tell("USR2",
+	    qr/no upgrade: this program has bound .*tine_main_server.*--bind.*goes on$/m),
+	    "USR2: refused");
+	ok($manager->wait_like(qr/READY=1\nSTATUS=no upgrade: .*bound/),
+	    "the service manager is told");
+	unlike($server->err, qr/trying/, "nothing is tried");
+	is($server->still_answered(@idle), 5, "it serves on");
+	ok($server->tell("HUP", qr/reloaded: 2/), "a reload works");
+	is($server->ask("/hello")->{status}, 200, "and it listens there");
+	$server->stop;
+};
+
 subtest "upgrade during elastic growth, with uploads, slow readers, event " .
     "streams and children in hand" => sub {
 	for my $mode (@modes) {

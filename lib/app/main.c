@@ -597,6 +597,7 @@ main_run(struct tine_server *server, int argc, char *argv[],
 	}
 	on_stop(leave_early);
 	remember(server, argc, argv);
+	server->has_bound_itself = server->listener_count > 0;
 	setproctitle_init(argc, argv, environ);
 	server->has_title = true;
 	status = run(server, argc, argv, operand_name, prepare);

@@ -390,6 +390,12 @@ begin(struct master *master)
 		    "started (use tine_main)");
 		return;
 	}
+	/* Executed again it would do so again, in vain or somewhere else. */
+	if (server->has_bound_itself) {
+		refuse(master, "this program has bound an address before "
+		    "tine_main_server() (use --bind or tine_server_set)");
+		return;
+	}
 	upgrade = calloc(1, sizeof(*upgrade));
 	if (upgrade == NULL || (upgrade->program = find_program(server)) ==
 	    NULL) {

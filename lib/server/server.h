@@ -80,6 +80,7 @@ struct tine_server {
 	int			 handover[2];	/* to and from others; -1 */
 	bool			 is_program;	/* its signals are ours */
 	bool			 has_title;	/* setproctitle(3) may be used */
+	bool			 has_bound_itself; /* before tine_main() */
 	bool			 use_syslog;	/* for the error log */
 	/*
 	 * Locks this process in for good, at the last moment before it meets
