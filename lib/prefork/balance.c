@@ -130,6 +130,7 @@ leave(struct master *master, struct slot *slot)
 
 	workers_tell(slot, COMMAND_LEAVE);
 	slot->state = SLOT_LEAVING;
+	slot->told = clock_ms();
 	/* It cuts off what is in hand itself, if it can. */
 	if (grace != 0)
 		slot->abort_at = clock_ms() + grace + LEAVE_SLACK;

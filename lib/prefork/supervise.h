@@ -32,6 +32,7 @@ struct slot {
 	unsigned	 generation;
 	struct scoreboard *board;	/* that its line is of; NULL: empty */
 	bool		 wants_leave;	/* it asked to be replaced */
+	bool		 has_shut;	/* it accepts no more */
 	bool		 is_stuck;	/* its handler was, so it is ended */
 	bool		 is_deaf;	/* its control socket has ended */
 	bool		 is_late;	/* it is killed for its time */
@@ -39,6 +40,7 @@ struct slot {
 	bool		 has_core_time;	/* it has more, to write a core file */
 	char		 why[256];	/* it ended, in its own words */
 	uint64_t	 forked;	/* ms */
+	uint64_t	 told;		/* ms: to leave */
 	uint64_t	 abort_at;	/* ms: SIGABRT, 0: never */
 	uint64_t	 kill_at;	/* ms: SIGKILL, or a complaint after it;
 					   0: never */
@@ -201,6 +203,9 @@ void	master_stop(struct master *master, bool quick);
 
 /* Begins a reload if one is wanted and can be begun. */
 void	reload_turn(struct master *master);
+
+/* The time, ms, until which its end has to wait for a worker; 0: none. */
+uint64_t reload_due(const struct master *master);
 
 /* A worker of this generation was ready, or died before. */
 void	reload_ready(struct master *master, const struct slot *slot);

@@ -22,6 +22,7 @@
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/journal.h"
+#include "../server/loop.h"
 #include "privileges.h"
 #include "title.h"
 #include "worker.h"
@@ -195,6 +196,7 @@ obey(struct loop *loop, struct source *source, unsigned events)
 		return;
 	case COMMAND_RECYCLE:
 	case COMMAND_FULL:
+	case COMMAND_SHUT:
 	case COMMAND_READY:
 	case COMMAND_FAILED:
 		break;
@@ -323,12 +325,30 @@ tell_full(const struct tine_server *server)
 	was_full = is_now;
 }
 
+/* ----------------------------------------------------------------- leaving */
+
+/* From here on new clients have a successor, which a reload waits for. */
+static void
+tell_shut(const struct tine_server *server)
+{
+	static bool has_told;
+	const struct loop *loop = atomic_load_explicit(&server->loop,
+	    memory_order_relaxed);
+	const char byte = COMMAND_SHUT;
+
+	if (!has_told && loop != NULL && loop->end_seen != LOOP_RUNS &&
+	    !loop->is_emptying)
+		has_told = send(server->control, &byte, 1,
+		    MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+}
+
 /* Called in each turn of the loop, and when another thread leads it. */
 static void
 turned(struct tine_server *server)
 {
 	recycle(server);
 	tell_full(server);
+	tell_shut(server);
 	title_turn(server);
 }
 

@@ -17,6 +17,7 @@ enum command {
 	COMMAND_READY	= 'R',	/* from the worker: it can answer */
 	COMMAND_RECYCLE	= 'X',	/* from it: it wants to be replaced */
 	COMMAND_FULL	= 'B',	/* from it: no room, and few have any */
+	COMMAND_SHUT	= 'S',	/* from it, as it leaves: it accepts no more */
 	COMMAND_FAILED	= 'F',	/* from it, as it ends: the reason follows */
 	COMMAND_LEAVE	= 'L',	/* to it: give the connections to others */
 	COMMAND_DRAIN	= 'D',	/* to it: leave gracefully */

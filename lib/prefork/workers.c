@@ -115,6 +115,8 @@ workers_hear(struct master *master, struct slot *slot)
 		slot->wants_leave = true;
 	} else if (n == 1 && byte == COMMAND_FULL) {
 		sizing_full(master);
+	} else if (n == 1 && byte == COMMAND_SHUT) {
+		slot->has_shut = true;
 	} else if (n == 1 && byte == COMMAND_FAILED) {
 		note_why(slot);
 	} else if (n == 0 || (n == -1 && errno != EAGAIN &&
