@@ -374,16 +374,19 @@ subtest "31. a core file is written with --core, also with --user" => sub {
 	plan skip_all => "a sanitizer's process has no core"
 	    if ($ENV{TINE_SANITIZER} // "no") ne "no";
 	my $is_root = $> == 0;
-	for my $user ($is_root ? (undef, "nobody") : undef) {
+	for my $try (map { my $mode = $_; map { [$mode, $_] }
+	    $is_root ? ("", "nobody") : "" } @modes) {
+		my ($mode, $user) = @$try;
 		my $dir = File::Temp::tempdir(CLEANUP => 1);
 
 		chmod(0777, $dir);
-		my $server = wreck(args => ["--core", "--chdir=$dir",
-		    $user ? "--user=$user" : ()]);
+		my $server = wreck(mode => $mode, args => ["--core",
+		    "--chdir=$dir", $user ? "--user=$user" : ()]);
 		is($server->ask("/crash?how=null")->{status}, 500,
-		    ($user // "as started") . ": 500");
-		ok($server->log_like(qr/died: signal 11.*core dumped/),
-		    "the log says so");
+		    "$mode, " . ($user || "as started") . ": 500");
+		ok($server->log_like($mode eq "fork"
+		    ? qr/child \d+ ended with signal 11 \(.*, core dumped\)/
+		    : qr/died: signal 11.*core dumped/), "the log says so");
 		ok((wait_for { grep { -s } glob("$dir/core*") } 5),
 		    "there is a core file");
 		$server->stop;

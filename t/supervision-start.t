@@ -336,6 +336,20 @@ subtest "9. --daemon" => sub {
 			ok(!-e "$dir/daemon", "its pidfile too");
 		}
 	}
+	# A connection alone would be answered by a server that only listens.
+	for my $workers (0, 2) {
+		my $begun = time;
+		my ($status) = run_command("env", "INIT=sleep=1500",
+		    $supervised, "--daemon", "--workers=$workers",
+		    "--bind=127.0.0.1:0", "--pidfile=$dir/daemon",
+		    "--error-log=$dir/daemon.log");
+
+		is($status, 0, "$workers workers that take their time: 0");
+		cmp_ok(time - $begun, ">=", 1.5,
+		    "the parent waits until they are ready");
+		kill("TERM", slurp("$dir/daemon") + 0);
+		ok((wait_for { !-e "$dir/daemon" } 5), "TERM ends it");
+	}
 	my ($status, $text) = run_command($tine, "--daemon", "--config=" .
 	    write_file("$dir/bad.conf", "workers = many\n"), "$dir/x.so");
 	is($status, 78, "a bad config: 78");

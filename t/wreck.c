@@ -415,11 +415,25 @@ fill_ones(unsigned char *memory, size_t size)
 	memset(memory, 0xff, size);
 }
 
+/* Wherever the pid of a worker may be looked for, there is this one. */
+static long named_pid;
+
+static void
+fill_pid(unsigned char *memory, size_t size)
+{
+	const pid_t pid = (pid_t)named_pid;
+
+	for (size_t i = 0; i + sizeof(pid) <= size; i += sizeof(pid))
+		memcpy(memory + i, &pid, sizeof(pid));
+}
+
 static void
 noise(struct tine_request *req)
 {
 	hello(req);
-	each_shared(says(req, "ones") ? fill_ones : fill_noise);
+	named_pid = number(req, "pid");
+	each_shared(named_pid > 0 ? fill_pid : says(req, "ones") ? fill_ones
+	    : fill_noise);
 	pause_ms(number(req, "ms"));
 }
 

@@ -59,8 +59,9 @@ log_child(struct loop *loop, const struct child *child, int status)
 	char how[64];
 
 	if (WIFSIGNALED(status))
-		(void)snprintf(how, sizeof(how), "signal %d (%s)",
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)snprintf(how, sizeof(how), "signal %d (%s%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)),
+		    WCOREDUMP(status) ? ", core dumped" : "");
 	else
 		(void)snprintf(how, sizeof(how), "exit status %d",
 		    WEXITSTATUS(status));
