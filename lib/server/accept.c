@@ -205,14 +205,11 @@ has_enough(const struct loop *loop, const struct connection *conn)
 		return false;
 	for (uint32_t i = 0; i < loop->table.used; i++) {
 		const struct connection *other = &loop->table.entries[i];
-		const size_t size = peer->family == AF_INET
-		    ? sizeof(peer->host.in) : sizeof(peer->host.in6);
 
 		/* Whose a proxy's connection will be nobody knows yet. */
 		count += other->state != CONNECTION_FREE &&
 		    other->state != CONNECTION_PROXY && other != conn &&
-		    other->peer.family == peer->family &&
-		    memcmp(&other->peer.host, &peer->host, size) == 0;
+		    peer_has_host_of(&other->peer, peer);
 	}
 	return count >= most;
 }

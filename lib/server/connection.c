@@ -138,6 +138,7 @@ peer_set(struct peer *peer, const struct sockaddr *address, int socket)
 	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
 
+	memset(peer, 0, sizeof(*peer));
 	peer->family = address->sa_family;
 	if (address->sa_family == AF_INET6 &&
 	    IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {

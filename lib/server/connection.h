@@ -47,7 +47,8 @@ enum connection_state {
 struct peer {
 	sa_family_t	family;
 	in_port_t	port;		/* network order */
-	union {
+	union {			/* its unused bytes are zero */
+		uint8_t		 bytes[sizeof(struct in6_addr)];
 		struct in_addr	 in;
 		struct in6_addr	 in6;
 		struct { uid_t uid; pid_t pid; } unix_;
@@ -130,7 +131,8 @@ static inline bool
 peer_has_host_of(const struct peer *peer, const struct peer *other)
 {
 	return peer->family == other->family &&
-	    memcmp(&peer->host, &other->host, sizeof(peer->host)) == 0;
+	    memcmp(peer->host.bytes, other->host.bytes,
+	    sizeof(peer->host.bytes)) == 0;
 }
 
 #endif
