@@ -128,7 +128,7 @@ subtest "77. USR1 after rename of both logs under load with --user" => sub {
 		    "--error-log=$logs/error"]);
 		my ($good, $bad) = under_load($server, sub {
 			for my $turn (1 .. 4) {
-				sleep 0.1;
+				wait_for { -s "$logs/log" };
 				rename("$logs/log", "$logs/log.$turn");
 				rename("$logs/error", "$logs/error.$turn");
 				kill("USR1", $server->{pid});
