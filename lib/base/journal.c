@@ -206,12 +206,10 @@ journal_line(struct journal *journal, uint64_t now, const char *text,
 }
 
 int
-journal_tick(struct journal *journal, uint64_t now, unsigned delay)
+journal_tick_used(struct journal *journal, uint64_t now, unsigned delay)
 {
 	int left = -1;
 
-	if (atomic_load_explicit(journal->used, memory_order_relaxed) == 0)
-		return -1;
 	(void)pthread_mutex_lock(&journal->lock);
 	if (now - journal->first >= delay)
 		flush_locked(journal);

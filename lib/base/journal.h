@@ -50,7 +50,16 @@ void	journal_tell_lost(struct journal *journal);
  * Writes if the oldest line has waited for delay ms.  Returns how long it may
  * still wait, or -1 if there is none.
  */
-int	journal_tick(struct journal *journal, uint64_t now, unsigned delay);
+int	journal_tick_used(struct journal *journal, uint64_t now,
+	    unsigned delay);
+
+static inline int
+journal_tick(struct journal *journal, uint64_t now, unsigned delay)
+{
+	if (atomic_load_explicit(journal->used, memory_order_relaxed) == 0)
+		return -1;
+	return journal_tick_used(journal, now, delay);
+}
 
 /* Writes what a dead writer left in data; used is not believed. */
 void	journal_salvage(int fd, const char *data, size_t size, uint32_t used);

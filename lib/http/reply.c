@@ -972,19 +972,30 @@ reply_flush_files(struct http *http)
 
 /* ------------------------------------------------------------- error pages */
 
+/* Is filled twice: at first out is NULL, and the length is what is sought. */
+struct page {
+	char	*out;
+	size_t	 size, length;
+};
+
 static void
-page_text(FILE *page, const char *text)
+page_put(struct page *page, const char *text, size_t length)
+{
+	if (page->out != NULL)
+		memcpy(page->out + page->length, text, length);
+	page->length += length;
+}
+
+static void
+page_text(struct page *page, const char *text)
 {
 	const size_t length = strlen(text);
-	char small[1024], *escaped = small;
-	const size_t size = length * 6 + 1;
 
-	if (size > sizeof(small) && (escaped = malloc(size)) == NULL)
-		return;
-	(void)text_escape_html(escaped, size, text, length);
-	(void)fputs(escaped, page);
-	if (escaped != small)
-		free(escaped);
+	if (page->out == NULL)
+		page->length += text_escape_html(NULL, 0, text, length);
+	else
+		page->length += text_escape_html(page->out + page->length,
+		    page->size - page->length, text, length);
 }
 
 static bool
@@ -1000,20 +1011,23 @@ takes(const char **at, const char *name)
 
 /* Python's % operator, for the three names that it has here. */
 static void
-page_fill(FILE *page, const char *format, int code, const char *message,
+page_fill(struct page *page, const char *format, int code, const char *message,
     const char *explain)
 {
+	char digits[20];
+
 	while (*format != '\0') {
 		if (takes(&format, "%(code)d") || takes(&format, "%(code)s"))
-			(void)fprintf(page, "%d", code);
+			page_put(page, digits, text_unsigned(digits,
+			    (uint64_t)code));
 		else if (takes(&format, "%(message)s"))
 			page_text(page, message);
 		else if (takes(&format, "%(explain)s"))
 			page_text(page, explain);
 		else if (takes(&format, "%%"))
-			(void)fputc('%', page);
+			page_put(page, "%", 1);
 		else
-			(void)fputc(*format++, page);
+			page_put(page, format++, 1);
 	}
 }
 
@@ -1022,17 +1036,20 @@ page_make(const struct http_class *class, int code, const char *message,
     const char *explain, size_t *length)
 {
 	const char *format = class->handler.error_message_format;
-	char *text = NULL;
-	FILE *page = open_memstream(&text, length);
+	struct page page = { .out = NULL };
 
-	if (page == NULL)
+	if (format == NULL)
+		format = default_page;
+	page_fill(&page, format, code, message, explain);
+	page.size = page.length + 1;
+	page.out = malloc(page.size);
+	if (page.out == NULL)
 		return NULL;
-	page_fill(page, format != NULL ? format : default_page, code, message,
-	    explain);
-	if (fclose(page) == 0)
-		return text;
-	free(text);
-	return NULL;
+	*length = page.length;
+	page.length = 0;
+	page_fill(&page, format, code, message, explain);
+	page.out[page.length] = '\0';
+	return page.out;
 }
 
 char *

@@ -304,7 +304,8 @@ receive(struct loop *loop, struct connection *conn)
 	if (exchange == NULL && (exchange = loop_exchange(loop, conn)) == NULL)
 		return end(loop, conn);
 	input = &exchange->input;
-	if (input_reserve(input, input->wanted > 0 ? input->wanted : 1) == -1)
+	room = input->wanted > 0 ? input->wanted : 1;
+	if (!input_is_ready(input, room) && input_reserve(input, room) == -1)
 		return end(loop, conn);
 	room = input->size - input->end;
 	/* Cleared before the call: what comes after it sets it again. */

@@ -88,6 +88,13 @@ input_has_room(const struct input *input, size_t room)
 	return room <= input->size - (input->end - input->start);
 }
 
+/* Whether there is room for so many more bytes, and nothing to move. */
+static inline bool
+input_is_ready(const struct input *input, size_t room)
+{
+	return input->start == 0 && room <= input->size - input->end;
+}
+
 /*
  * Makes room for at least room more bytes of input, moving what is there to
  * the front or to larger memory.  Pointers into the input become invalid.

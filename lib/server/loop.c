@@ -387,12 +387,11 @@ resume_paused(struct loop *loop)
 	}
 }
 
-static int
+/* -1 is for ever, and without its sign later than all. */
+static inline int
 sooner(int a, int b)
 {
-	if (a < 0 || (b >= 0 && b < a))
-		return b;
-	return a;
+	return (unsigned)b < (unsigned)a ? b : a;
 }
 
 /* When the next deadline of a list is due, or -1. */
@@ -488,6 +487,8 @@ note_end(struct loop *loop)
 {
 	enum loop_end wanted = (enum loop_end)atomic_load(&loop->end_wanted);
 
+	if (wanted == LOOP_RUNS)
+		return;
 	if (grace_left(loop) == 0) {
 		wanted = LOOP_QUITS;
 		if (loop->server->control == -1)
@@ -614,6 +615,40 @@ check_descriptors(struct loop *loop, bool is_broken)
 	abort();
 }
 
+/* Whether requests come and go, and nothing else is the case. */
+static bool
+is_usual(const struct loop *loop)
+{
+	return loop->end_seen == LOOP_RUNS && loop->held == 0 &&
+	    loop->accept_until == 0 && !has_paused(loop) &&
+	    atomic_load_explicit(&loop->pending, memory_order_relaxed) == 0 &&
+	    atomic_load_explicit(&loop->line->busy, memory_order_relaxed) == 0;
+}
+
+/* How long the poller may wait for what is else the case. */
+static int
+unusual_patience(const struct loop *loop, int timeout)
+{
+	const uint64_t now = loop_now(loop);
+
+	timeout = sooner(timeout, grace_left(loop));
+	if (loop->end_seen == LOOP_MOVES || (!thread_self->is_main &&
+	    loop->settings->mode == MODE_SINGLE &&
+	    atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0))
+		timeout = sooner(timeout, MOVE_AGAIN);
+	if (loop->held > 0)
+		timeout = sooner(timeout, HELD_LOOK);
+	if (has_paused(loop))
+		timeout = sooner(timeout, PAUSED_LOOK);
+	if (loop->accept_until != 0 && loop->accept_limit > 0)
+		timeout = sooner(timeout, loop->accept_until > now
+		    ? (int)(loop->accept_until - now) : 0);
+	if (loop->is_threaded &&
+	    atomic_load_explicit(&loop->line->busy, memory_order_relaxed) > 0)
+		timeout = sooner(timeout, TICK / 4);
+	return timeout;
+}
+
 /* How long the poller may wait: until the first thing that is due. */
 static int
 patience(struct loop *loop, int timeout)
@@ -630,23 +665,10 @@ patience(struct loop *loop, int timeout)
 	timeout = sooner(timeout, journal_tick(loop->requests, now,
 	    LOG_DELAY));
 	timeout = sooner(timeout, journal_tick(loop->errors, now, LOG_DELAY));
-	timeout = sooner(timeout, grace_left(loop));
-	if (loop->end_seen == LOOP_MOVES || (!thread_self->is_main &&
-	    loop->settings->mode == MODE_SINGLE &&
-	    atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0))
-		timeout = sooner(timeout, MOVE_AGAIN);
-	if (loop->held > 0)
-		timeout = sooner(timeout, HELD_LOOK);
-	if (has_paused(loop))
-		timeout = sooner(timeout, PAUSED_LOOK);
+	if (!is_usual(loop))
+		timeout = unusual_patience(loop, timeout);
 	if (loop->board->workers > 1 && loop->end_seen == LOOP_RUNS)
 		timeout = sooner(timeout, SHARED_LOOK);
-	if (loop->accept_until != 0 && loop->accept_limit > 0)
-		timeout = sooner(timeout, loop->accept_until > now
-		    ? (int)(loop->accept_until - now) : 0);
-	if (loop->is_threaded &&
-	    atomic_load_explicit(&loop->line->busy, memory_order_relaxed) > 0)
-		timeout = sooner(timeout, TICK / 4);
 	return sooner(timeout, loop->turn_within);
 }
 

@@ -479,8 +479,8 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	loop->errors = &server->errors;
 	loop->is_threaded = true;
 	loop->verify = server->hooks.verify_request != NULL ? verify : NULL;
-	loop->turned = server->hooks.service_actions != NULL ||
-	    server->turned != NULL ? turned : NULL;
+	loop->turned = server->hooks.service_actions != NULL ? turned
+	    : server->turned;
 	loop->listeners = server->listeners;
 	loop->listener_count = server->listener_count;
 	loop->accept_limit = UINT32_MAX;
