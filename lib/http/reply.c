@@ -1210,6 +1210,8 @@ judge(struct http *http)
 {
 	struct reply *reply = &http->reply;
 
+	if (reply->code != 0 && reply->error == 0 && !reply->is_refused)
+		return;
 	if (reply->is_refused && !reply->is_error)
 		fail(http, "the reply was dropped for a bad header field",
 		    500);
