@@ -48,13 +48,15 @@ futex(atomic_uint *word, int operation, unsigned value)
 
 /* ------------------------------------------------------------ the mark */
 
-static void wake_watcher(struct loop *loop);
+static void make_watcher(struct loop *loop);
 
 void
 step_begin(struct loop *loop, struct thread *self)
 {
 	if (!self->leads || !loop->is_threaded)
 		return;
+	if (!loop->crew.has_watcher)
+		make_watcher(loop);
 	self->step = atomic_load_explicit(&loop->word,
 	    memory_order_relaxed) + 1;
 	/*
@@ -62,8 +64,10 @@ step_begin(struct loop *loop, struct thread *self)
 	 * this mark, or we see that it sleeps.
 	 */
 	atomic_store(&loop->word, self->step);
-	if (atomic_load(&loop->crew.watcher_sleeps) != 0)
-		wake_watcher(loop);
+	if (atomic_load(&loop->crew.watcher_sleeps) != 0) {
+		atomic_store(&loop->crew.watcher_sleeps, 0);
+		(void)futex(&loop->crew.watcher_sleeps, FUTEX_WAKE, 1);
+	}
 }
 
 /* Takes the loop if it is still marked with step. */
@@ -365,28 +369,21 @@ watch(void *argument)
 /*
  * The watcher is made when there is something to watch: a worker that has had
  * no request has no thread.  Where none can be made the next step tries again.
- * Leader only.
+ * Leader only, before the loop is marked, so that the next leader knows of it.
  */
 static void
-wake_watcher(struct loop *loop)
+make_watcher(struct loop *loop)
 {
 	struct crew *crew = &loop->crew;
 
-	atomic_store(&crew->watcher_sleeps, 0);
-	if (crew->has_watcher) {
-		(void)futex(&crew->watcher_sleeps, FUTEX_WAKE, 1);
-		return;
-	}
 	crew->has_watcher = make_thread(RELIEF_STACK, watch, loop,
 	    &crew->watcher);
-	if (crew->has_watcher)
+	if (crew->has_watcher || crew->is_told)
 		return;
-	atomic_store(&crew->watcher_sleeps, 1);
-	if (!crew->is_told)
-		server_log(loop->server, TINE_LOG_ERROR, "no thread can be "
-		    "made: a handler that takes long holds up other clients "
-		    "(raise the limit of processes, ulimit -u)");
 	crew->is_told = true;
+	server_log(loop->server, TINE_LOG_ERROR, "no thread can be made: a "
+	    "handler that takes long holds up other clients (raise the limit "
+	    "of processes, ulimit -u)");
 }
 
 /* --------------------------------------------------------- opening, closing */
@@ -408,7 +405,6 @@ crew_open(struct loop *loop, struct thread *main_thread)
 	(void)pthread_condattr_destroy(&attributes);
 	main_thread->id = pthread_self();
 	main_thread->slot = SLOT_NONE;
-	atomic_store(&crew->watcher_sleeps, 1);
 	crew->is_open = true;
 }
 
