@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A handler that reads its body as it comes: says how many bytes there were,
- * in how many reads, and their sum.  /early answers without reading.
+ * in how many reads, and their sum.  /early answers without reading, /crash
+ * reads a piece and dies of it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tine.h"
@@ -19,6 +21,10 @@ post(struct tine_request *req)
 	if (strcmp(req->path, "/early") == 0) {
 		tine_printf(req, "early\n");
 		return;
+	}
+	if (strcmp(req->path, "/crash") == 0) {
+		(void)tine_read(req, buffer, sizeof(buffer));
+		abort();
 	}
 	tine_log(req, TINE_LOG_INFO, "begun, length %lld",
 	    (long long)req->content_length);

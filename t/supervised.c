@@ -15,18 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <tine.h>
+#include "places.h"
 
 extern char **environ;
-
-static void
-pause_ms(long ms)
-{
-	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
-
-	while (nanosleep(&left, &left) == -1 && errno == EINTR)
-		continue;
-}
 
 /* ------------------------------------------------------------ worker_init */
 
@@ -175,10 +166,7 @@ length(struct tine_request *req)
 	tine_printf(req, "%zu\n", n);
 }
 
-static const struct {
-	const char	*path;
-	void		(*function)(struct tine_request *);
-} places[] = {
+static const struct place places[] = {
 	{ "/hello", hello }, { "/sleep", sleep_ms }, { "/identity", identity },
 	{ "/environment", environment }, { "/command", command },
 	{ "/length", length }
@@ -187,13 +175,7 @@ static const struct {
 static void
 answer(struct tine_request *req)
 {
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (strcmp(places[i].path, req->real_path) == 0) {
-			places[i].function(req);
-			return;
-		}
-	}
-	hello(req);
+	places_answer(req, places, sizeof(places) / sizeof(places[0]), hello);
 }
 
 const struct tine_http_handler tine_http = {

@@ -29,18 +29,6 @@ sub replaced {
 	return @now == $count && !grep { $old{$_} } @now;
 }
 
-sub answered {
-	return scalar(grep { $_->reply("GET", 10)->{status} == 200 } @_);
-}
-
-sub ask_all {
-	my ($server, $count, $path) = @_;
-	my @clients = map { $server->connection } 1 .. $count;
-
-	$_->send(request($path)) for @clients;
-	return @clients;
-}
-
 sub touch {
 	my ($path, $text) = @_;
 

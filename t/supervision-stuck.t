@@ -17,18 +17,6 @@ sub wreck {
 	    quiet => $noise, %o, args => ["--drain-idle=0.1", @{$o{args}}]);
 }
 
-sub answered {
-	return scalar(grep { $_->reply("GET", 10)->{status} == 200 } @_);
-}
-
-sub ask_all {
-	my ($server, $count, $path) = @_;
-	my @clients = map { $server->connection } 1 .. $count;
-
-	$_->send(request($path)) for @clients;
-	return @clients;
-}
-
 # Whether one of those workers has been replaced.
 sub one_replaced {
 	my ($server, @old) = @_;

@@ -16,31 +16,11 @@
 
 #include <sha256.h>
 
-#include <tine.h>
+#include "places.h"
 
 #define BLOCK	4096
 
 static volatile unsigned sink;
-
-/* The number after name= in the query, or otherwise. */
-static long
-number(const struct tine_request *req, const char *name, long otherwise)
-{
-	const size_t length = strlen(name);
-
-	for (const char *at = req->query; at != NULL; at = strchr(at, '&')) {
-		at += *at == '&';
-		if (strncmp(at, name, length) == 0 && at[length] == '=')
-			return strtol(at + length + 1, NULL, 10);
-	}
-	return otherwise;
-}
-
-static bool
-says(const struct tine_request *req, const char *word)
-{
-	return strstr(req->query, word) != NULL;
-}
 
 static void
 begin(struct tine_request *req)
@@ -85,16 +65,6 @@ pid(struct tine_request *req)
 {
 	begin(req);
 	tine_printf(req, "%ld %s\n", (long)getpid(), tine_thread_name(req));
-}
-
-static void
-pause_ms(long ms)
-{
-	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
-
-	/* A signal that is not the handler's does not make it quicker. */
-	while (nanosleep(&left, &left) == -1 && errno == EINTR)
-		continue;
 }
 
 static void
@@ -484,10 +454,7 @@ body(struct tine_request *req)
 	    text != NULL && strlen(text) == length);
 }
 
-static const struct {
-	const char	*path;
-	void		(*function)(struct tine_request *);
-} places[] = {
+static const struct place places[] = {
 	{ "/hello", hello }, { "/pid", pid }, { "/sleep", sleep_ms },
 	{ "/spin", spin }, { "/file10m", send_kept_file }, { "/big", big }, { "/nolength", no_length },
 	{ "/sendfile", send_file }, { "/flush", flush }, { "/count", count },
@@ -505,13 +472,7 @@ static const struct {
 static void
 answer(struct tine_request *req)
 {
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (strcmp(places[i].path, req->real_path) == 0) {
-			places[i].function(req);
-			return;
-		}
-	}
-	echo(req);
+	places_answer(req, places, sizeof(places) / sizeof(places[0]), echo);
 }
 
 static void

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <tine.h>
+#include "places.h"
 
 /* What a broken program may write to: its line among others. */
 #include "../lib/server/scoreboard.h"
@@ -31,20 +31,6 @@
 static volatile int zero;
 
 /* --------------------------------------------------------------- the query */
-
-static bool
-says(const struct tine_request *req, const char *word)
-{
-	return strstr(req->query, word) != NULL;
-}
-
-static long
-number(const struct tine_request *req, const char *name)
-{
-	const char *at = strstr(req->query, name);
-
-	return at == NULL ? 0 : strtol(at + strlen(name) + 1, NULL, 10);
-}
 
 static bool
 is_told(const char *what)
@@ -55,15 +41,6 @@ is_told(const char *what)
 	(void)snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : "/",
 	    what);
 	return access(path, F_OK) == 0;
-}
-
-static void
-pause_ms(long ms)
-{
-	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
-
-	while (nanosleep(&left, &left) == -1 && errno == EINTR)
-		continue;
 }
 
 static void
@@ -199,7 +176,7 @@ die(struct tine_request *req, const char *query)
 	else if (strstr(query, "how=blocked") != NULL)
 		block_all();
 	else if (strstr(query, "signal=") != NULL)
-		(void)raise((int)number(req, "signal"));
+		(void)raise((int)number(req, "signal", 0));
 	write_to_null();
 }
 
@@ -227,7 +204,7 @@ crash_afterwards(struct tine_request *req)
 static void
 crash_late(struct tine_request *req)
 {
-	pause_ms(number(req, "ms"));
+	pause_ms(number(req, "ms", 0));
 	crash(req);
 }
 
@@ -235,7 +212,7 @@ crash_late(struct tine_request *req)
 static void
 crash_after(struct tine_request *req)
 {
-	const long bytes = number(req, "bytes");
+	const long bytes = number(req, "bytes", 0);
 	char block[1000];
 
 	tine_send_response(req, 200, NULL);
@@ -273,7 +250,7 @@ sleep_ms(struct tine_request *req)
 {
 	if (says(req, "blocked"))
 		block_all();
-	pause_ms(number(req, "ms"));
+	pause_ms(number(req, "ms", 0));
 	hello(req);
 }
 
@@ -284,10 +261,10 @@ events(struct tine_request *req)
 	tine_send_response(req, 200, NULL);
 	tine_send_header(req, "Content-Type", "text/event-stream");
 	tine_end_headers(req);
-	for (long i = 0; i < number(req, "count"); i++) {
+	for (long i = 0; i < number(req, "count", 0); i++) {
 		tine_printf(req, "data: %ld\n\n", i);
 		tine_flush(req);
-		pause_ms(number(req, "pause"));
+		pause_ms(number(req, "pause", 0));
 	}
 }
 
@@ -297,10 +274,10 @@ big(struct tine_request *req)
 	char block[1000];
 
 	tine_send_response(req, 200, NULL);
-	tine_send_headerf(req, "Content-Length", "%ld", number(req, "bytes"));
+	tine_send_headerf(req, "Content-Length", "%ld", number(req, "bytes", 0));
 	tine_end_headers(req);
 	memset(block, 'x', sizeof(block));
-	for (long at = 0; at < number(req, "bytes"); at += 1000)
+	for (long at = 0; at < number(req, "bytes", 0); at += 1000)
 		tine_write(req, block, sizeof(block));
 }
 
@@ -354,7 +331,7 @@ shut(struct tine_request *req)
 	close_some(says(req, "eventpoll") ? "eventpoll" :
 	    says(req, "eventfd") ? "eventfd" :
 	    says(req, "socket") ? "socket:" : "");
-	pause_ms(number(req, "ms"));
+	pause_ms(number(req, "ms", 0));
 	hello(req);
 }
 
@@ -367,7 +344,7 @@ fork_child(struct tine_request *req)
 	if (pid == 0) {
 		if (says(req, "crash"))
 			write_to_null();
-		pause_ms(number(req, "ms"));
+		pause_ms(number(req, "ms", 0));
 		if (says(req, "exit"))
 			exit(0);
 		_exit(0);
@@ -431,10 +408,10 @@ static void
 noise(struct tine_request *req)
 {
 	hello(req);
-	named_pid = number(req, "pid");
+	named_pid = number(req, "pid", 0);
 	each_shared(named_pid > 0 ? fill_pid : says(req, "ones") ? fill_ones
 	    : fill_noise);
-	pause_ms(number(req, "ms"));
+	pause_ms(number(req, "ms", 0));
 }
 
 /* As if the worker were killed while it writes its line. */
@@ -539,10 +516,7 @@ static const struct tine_hooks hooks = {
 
 /* -------------------------------------------------------------------- places */
 
-static const struct {
-	const char	*path;
-	void		(*function)(struct tine_request *);
-} places[] = {
+static const struct place places[] = {
 	{ "/crash", crash }, { "/late", crash_late },
 	{ "/crash-after", crash_after }, { "/in-cleanup", crash_afterwards },
 	{ "/hang", hang }, { "/sleep", sleep_ms }, { "/events", events },
@@ -555,13 +529,7 @@ static const struct {
 static void
 answer(struct tine_request *req)
 {
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (strcmp(places[i].path, req->real_path) == 0) {
-			places[i].function(req);
-			return;
-		}
-	}
-	hello(req);
+	places_answer(req, places, sizeof(places) / sizeof(places[0]), hello);
 }
 
 const struct tine_http_handler tine_http = {

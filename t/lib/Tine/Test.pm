@@ -20,7 +20,7 @@ our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build
     slow is_traced pass_sockets
     program request slurp children alive reply_of tail_of run_command
     cpu_of threads_of descriptors_of is_pattern spew variant binary
-    under_load notify_socket);
+    under_load notify_socket ask_all answered);
 
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
@@ -420,12 +420,26 @@ sub idle_clients {
 	return grep { $_->reply->{status} == 200 } @clients;
 }
 
+# So many connections, each with a request on its way.
+sub ask_all {
+	my ($self, $count, $path) = @_;
+	my @clients = map { $self->connection } 1 .. $count;
+
+	$_->send(request($path)) for @clients;
+	return @clients;
+}
+
+# How many of them are answered well.
+sub answered {
+	return scalar(grep { $_->reply("GET", 10)->{status} == 200 } @_);
+}
+
 # How many of them are answered when they ask again.
 sub still_answered {
 	my ($self, @clients) = @_;
 
 	$_->send(request("/hello")) for @clients;
-	return scalar(grep { $_->reply->{status} == 200 } @clients);
+	return answered(@clients);
 }
 
 # One round of a load: 8 clients that stay and 8 that come for one request;
