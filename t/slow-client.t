@@ -59,6 +59,35 @@ each_mode {
 	$server->stop;
 } workers => [1];
 
+# One that reads slowly is not late, although its socket has room again only
+# after megabytes; beside it, one that reads nothing is.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    args => ["--send-timeout=" . 0.5 * slow(),
+	    "--reply-spool=1000000"]);
+
+	for my $path ("/big?bytes=20000000", "/nolength?bytes=20000000") {
+		my ($slow, $silent) = map { $server->connection } 1 .. 2;
+		my $end = time + 2.5 * slow();
+
+		# A single handler waits for the one that came first.
+		$_->send(request($path)) for $silent, $slow;
+		while (time < $end) {
+			sysread($slow->{socket}, $slow->{buffer}, 20_000,
+			    length $slow->{buffer}) or last;
+			sleep 0.05;
+		}
+		# What had been sent before a cut would still come.
+		is(length($slow->reply("GET", 20)->{body} // "cut"), 20000000,
+		    "$path: one that reads slowly gets all");
+		my $cut = $silent->reply("GET", 20);
+		ok(!defined $cut->{body}, "one that does not read is cut");
+		isnt($cut->{trouble}, "deadline", "at once");
+	}
+	$server->stop;
+} workers => [1];
+
 # A client that reads slowly holds no handler, thread or child.
 each_mode {
 	my ($mode, $workers) = @_;

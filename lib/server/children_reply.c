@@ -111,9 +111,14 @@ send_held(struct loop *loop, struct child *child)
 		child_hold(loop, child, false, false);
 	} else if (sent == SENT_FAILED) {
 		drop_reply(loop, child, EPIPE);
+	} else if (output->sent != before) {
+		connection_note_untaken(conn);
 	} else if (loop->settings->send_timeout != 0 &&
 	    loop_now(loop) - conn->since >= loop->settings->send_timeout) {
-		drop_reply(loop, child, ETIMEDOUT);
+		if (connection_has_taken(conn))
+			conn->since = loop_now(loop);
+		else
+			drop_reply(loop, child, ETIMEDOUT);
 	}
 }
 

@@ -2,6 +2,7 @@
 /*
  * The table of connections, and their peers' addresses.
  */
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -97,6 +98,32 @@ connection_free(struct connection_table *table, struct connection *conn)
  * The lowest bit tells connections from the loop's other sources, whose tags
  * are pointers.
  */
+/* What the kernel still has of what was sent; 0 if it does not say. */
+static uint64_t
+untaken(const struct connection *conn)
+{
+	int bytes = 0;
+
+	if (ioctl(conn->fd, TIOCOUTQ, &bytes) == -1 || bytes < 0)
+		return 0;
+	return (uint64_t)bytes;
+}
+
+void
+connection_note_untaken(struct connection *conn)
+{
+	conn->bytes = untaken(conn);
+}
+
+bool
+connection_has_taken(struct connection *conn)
+{
+	const uint64_t before = conn->bytes;
+
+	conn->bytes = untaken(conn);
+	return conn->bytes < before;
+}
+
 uint64_t
 connection_tag(const struct connection_table *table,
     const struct connection *conn)

@@ -80,7 +80,8 @@ struct connection {
 	uint32_t		 requests;	/* answered on it */
 	uint64_t		 since;		/* ms: last progress */
 	uint64_t		 begun;		/* ms: of this state */
-	uint64_t		 bytes;		/* received in this state */
+	uint64_t		 bytes;		/* received in this state; while
+						   sending: not yet taken */
 	struct exchange		*exchange;	/* NULL while idle */
 	struct peer		 peer;
 
@@ -112,6 +113,15 @@ struct connection *connection_new(struct connection_table *table, int fd);
 /* Gives the entry back.  The descriptor is the caller's affair. */
 void	connection_free(struct connection_table *table,
 	    struct connection *conn);
+
+/*
+ * A socket has room again when a third of what it holds is gone, and it may
+ * hold megabytes: a client that reads slowly makes progress all the same.
+ * The first notes how much it has not taken yet, when a send was short; the
+ * second says whether that is less by now.
+ */
+void	connection_note_untaken(struct connection *conn);
+bool	connection_has_taken(struct connection *conn);
 
 /* The tag that a poller reports for conn, and the way back. */
 uint64_t connection_tag(const struct connection_table *table,

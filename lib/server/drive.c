@@ -415,6 +415,7 @@ send_reply(struct loop *loop, struct connection *conn)
 	case SENT_ALL:
 		return sent_all(loop, conn);
 	case SENT_PART:
+		connection_note_untaken(conn);
 		if (conn->exchange->ends_by_close)
 			drive_arm(conn);
 		return NEXT_WAIT;
@@ -433,13 +434,18 @@ send_reply(struct loop *loop, struct connection *conn)
 static bool
 wait_for(struct exchange *exchange, short events, unsigned limit)
 {
-	const uint64_t begun = clock_ms();
-	struct pollfd wait = { .fd = exchange->conn->fd, .events = events };
+	struct connection *conn = exchange->conn;
+	struct pollfd wait = { .fd = conn->fd, .events = events };
+	uint64_t begun = clock_ms();
 	int n;
 
+	if (events == POLLOUT)
+		connection_note_untaken(conn);
 	do {
 		handler_progress(exchange->loop, exchange->thread);
 		n = poll(&wait, 1, WAIT_LOOK);
+		if (n == 0 && events == POLLOUT && connection_has_taken(conn))
+			begun = clock_ms();
 		if (n == 0 && limit != 0 && clock_ms() - begun >= limit) {
 			errno = ETIMEDOUT;
 			return false;
@@ -588,6 +594,11 @@ static void
 expire_sending(struct loop *loop, struct connection *conn)
 {
 	if (loop_now(loop) - conn->since < loop->settings->send_timeout) {
+		drive(loop, conn);
+		return;
+	}
+	if (connection_has_taken(conn)) {
+		conn->since = loop_now(loop);
 		drive(loop, conn);
 		return;
 	}
