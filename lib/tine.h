@@ -511,7 +511,7 @@ int	tine_on_finish(struct tine_request *req, void (*function)(void *),
 
 /*
  * How many milliseconds the handler has left until --timeout, or -1 if there
- * is no limit: in mode thread, and without a master.
+ * is no limit: with --timeout=0, and without a master.
  */
 long	tine_request_deadline(const struct tine_request *req);
 

@@ -28,6 +28,10 @@ for my $mode (@modes) {
 		} else {
 			cmp_ok($time, "<", 1 * slow(), "side by side");
 		}
+		my $left = $server->ask("/deadline")->{body};
+		chomp($left);
+		ok($workers == 0 ? $left == -1 : $left > 0 && $left <= 60000,
+		    "tine_request_deadline: $left");
 		$server->stop;
 	}
 }

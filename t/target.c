@@ -134,6 +134,14 @@ no_length(struct tine_request *req)
 	write_pattern(req, number(req, "bytes", 0));
 }
 
+/* What is left of --timeout. */
+static void
+deadline(struct tine_request *req)
+{
+	begin(req);
+	tine_printf(req, "%ld\n", tine_request_deadline(req));
+}
+
 /* An early hint, then a reply of that many bytes. */
 static void
 interim(struct tine_request *req)
@@ -466,6 +474,7 @@ static const struct place places[] = {
 	{ "/error", error }, { "/status", status }, { "/body", body },
 	{ "/command", run_command }, { "/signals", signals },
 	{ "/insist", insist }, { "/leak", leak }, { "/interim", interim },
+	{ "/deadline", deadline },
 	{ "/late-error", late_error }
 };
 

@@ -72,7 +72,7 @@ static const struct option_row rows[] = {
 	{ "spare-timeout", "TIME", KIND_TIME, AT(spare_timeout), 0, 0,
 	    "mode fork: for a child that waits for a request (60)" },
 	{ "timeout", "TIME", KIND_TIME, AT(timeout), 0, 0,
-	    "single, fork: for a handler that moves no byte (60)" },
+	    "with a master: for a handler that moves no byte (60)" },
 	{ "start-timeout", "TIME", KIND_TIME, AT(start_timeout), 0, 0,
 	    "for a worker to become ready (60)" },
 	{ "graceful-timeout", "TIME", KIND_TIME, AT(graceful_timeout), 0, 0,

@@ -409,8 +409,7 @@ tine_request_deadline(const struct tine_request *req)
 	const unsigned timeout = loop->settings->timeout;
 	uint64_t past;
 
-	if (timeout == 0 || loop->settings->workers == 0 ||
-	    loop->settings->mode == MODE_THREAD)
+	if (timeout == 0 || loop->settings->workers == 0)
 		return -1;
 	past = clock_ms() - http->exchange->begun;
 	return past < timeout ? (long)(timeout - past) : 0;
