@@ -88,6 +88,11 @@ struct tine_request {
 	bool			 close_connection;
 	/* Yours: NULL when setup is called. */
 	void			*data;
+	/*
+	 * With --auth-file: whose name and password the client has sent, as
+	 * the file has the name.  NULL otherwise, and in handle_expect_100.
+	 */
+	const char		*remote_user;
 };
 
 /*

@@ -63,7 +63,7 @@ subtest "85. Every option and tine.conf line; --test" => sub {
 	    "99999999999999999999"], TIME => ["x", "", "1d", "-1", "1e3"],
 	    SIZE => ["x", "", "1X", "-1", "K"], MODE => ["x", ""],
 	    NAME => ["x", ""], TYPE => ["x", "", "x/", "a/b\tc"],
-	    ADDRESS => ["", "x:y"], FILE => [""],
+	    ADDRESS => ["", "x:y"], FILE => [""], TEXT => ["", "a\tb"],
 	    DIR => [""], PATH => [""], USER => [""], GROUP => [""], on => ["x", ""],
 	    A => ["x", "", "2", "8-2", "2-", "-"],
 	    LIST => ["x", "", "10.0.0.1/8", "::1,", "10.0.0.0/33"]);

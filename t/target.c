@@ -462,6 +462,14 @@ body(struct tine_request *req)
 	    text != NULL && strlen(text) == length);
 }
 
+static void
+user(struct tine_request *req)
+{
+	begin(req);
+	tine_printf(req, "remote_user=%s\n", req->remote_user != NULL
+	    ? req->remote_user : "");
+}
+
 static const struct place places[] = {
 	{ "/hello", hello }, { "/pid", pid }, { "/sleep", sleep_ms },
 	{ "/spin", spin }, { "/file10m", send_kept_file }, { "/big", big }, { "/nolength", no_length },
@@ -475,7 +483,7 @@ static const struct place places[] = {
 	{ "/command", run_command }, { "/signals", signals },
 	{ "/insist", insist }, { "/leak", leak }, { "/interim", interim },
 	{ "/deadline", deadline },
-	{ "/late-error", late_error }
+	{ "/late-error", late_error }, { "/user", user }
 };
 
 static void

@@ -347,7 +347,10 @@ refresh(struct tine_server *server)
 	if (server->reopen_module != NULL &&
 	    server->reopen_module(server) == -1)
 		return -1;
-	return server->settings.config != NULL ? read_again(server) : 0;
+	if (server->settings.config != NULL && read_again(server) == -1)
+		return -1;
+	/* The users are read anew in any case. */
+	return server->protocol->prepare(server);
 }
 
 /* ----------------------------------------------------------------- serving */
@@ -507,6 +510,15 @@ prepare_files(struct tine_server *server)
 }
 
 static int
+read_users(struct tine_server *server)
+{
+	if (server_read_users(server) == 0)
+		return EX_OK;
+	return errno == EINVAL ? EX_CONFIG : errno == ENOMEM ? EX_OSERR
+	    : EX_NOINPUT;
+}
+
+static int
 run(struct tine_server *server, int argc, char *argv[],
     const char *operand_name, int (*prepare)(struct tine_server *,
     const char *))
@@ -520,6 +532,7 @@ run(struct tine_server *server, int argc, char *argv[],
 		(void)prctl(PR_SET_NAME, getprogname());	/* was a number's */
 	server->config_fd = upgrade_config();
 	server->module_fd = upgrade_module();
+	server->users_fd = upgrade_users();
 	status = options_load(server, argc, argv, operand_name, &operand);
 	if (status == -1)
 		return EX_OK;
@@ -531,6 +544,8 @@ run(struct tine_server *server, int argc, char *argv[],
 		status = prepare_files(server);
 	if (status == EX_OK)
 		status = privileges_find(server);
+	if (status == EX_OK)
+		status = read_users(server);
 	if (status != EX_OK)
 		return status;
 	return server->settings.is_test ? check(server) : serve(server);

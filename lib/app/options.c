@@ -28,7 +28,7 @@ enum kind {
 	KIND_TIME, KIND_SIZE, KIND_MEMORY, KIND_NUMBER, KIND_COUNT,
 	KIND_MODE, KIND_WORKERS, KIND_TEXT, KIND_BIND, KIND_POLLER,
 	KIND_RANGE, KIND_UMASK, KIND_FLAG, KIND_SWITCH, KIND_SPARE,
-	KIND_SANDBOX, KIND_READ, KIND_WRITE, KIND_TYPE, KIND_NETWORKS,
+	KIND_SANDBOX, KIND_READ, KIND_WRITE, KIND_TYPE, KIND_NETWORKS, KIND_REALM,
 	KIND_HELP, KIND_VERSION
 };
 
@@ -138,6 +138,10 @@ static const struct option_row rows[] = {
 	    65536, "connections of a worker (from the descriptor limit)" },
 	{ "max-per-client", "N", KIND_NUMBER, AT(max_per_client), 0, 65536,
 	    "connections of one address in a worker (0: any number)" },
+	{ "auth-file", "FILE", KIND_TEXT, AT(auth_file), 0, 0,
+	    "only users of FILE, as htpasswd -B writes it, may ask (all)" },
+	{ "auth-realm", "TEXT", KIND_REALM, AT(auth_realm), 0, 0,
+	    "what they are told to log in to (tine)" },
 	{ "proxy-from", "LIST", KIND_NETWORKS, AT(proxies), 0, 0,
 	    "peers whose connections begin with a PROXY header: addresses, "
 	    "networks, unix, any (none)" },
@@ -362,6 +366,20 @@ set_type(struct tine_server *server, const struct option_row *row,
 	return set_text(server, value, &server->settings.default_type);
 }
 
+/* It becomes a quoted string of a field: RFC 9110, section 5.6.4. */
+static int
+set_realm(struct tine_server *server, const struct option_row *row,
+    const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return refuse(row, value, "has a control character");
+	}
+	if (*value == '\0')
+		return refuse(row, value, "names nothing");
+	return set_text(server, value, &server->settings.auth_realm);
+}
+
 /* Who is believed is settled here: a list that is wrong leaves nobody. */
 static int
 set_networks(const struct option_row *row, const char *value,
@@ -475,6 +493,8 @@ set(struct tine_server *server, const struct option_row *row,
 		return set_poller(row, value, place);
 	case KIND_RANGE:
 		return set_range(row, value, place);
+	case KIND_REALM:
+		return set_realm(server, row, value);
 	case KIND_NETWORKS:
 		return set_networks(row, value, place);
 	case KIND_TYPE:

@@ -73,6 +73,7 @@ paths_resolve(struct tine_server *server)
 	const char **paths[] = {
 		&settings->pidfile, &settings->chroot, &settings->chdir,
 		&settings->spool_dir, &settings->directory,
+		&settings->auth_file,
 		is_log_file(settings->log) ? &settings->log : NULL,
 		is_log_file(settings->error_log) ? &settings->error_log
 		    : NULL

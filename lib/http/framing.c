@@ -10,6 +10,7 @@
 #include "../server/connection.h"
 #include "../server/loop.h"
 #include "../server/server.h"
+#include "auth.h"
 #include "http.h"
 
 #define SPOOL_PIECE	((size_t)64 * 1024)
@@ -30,6 +31,7 @@ begin(struct exchange *exchange)
 	http->class = exchange->loop->server->handler;
 	http->phase = PHASE_HEAD;
 	http->is_built = false;
+	http->user = NULL;
 	http->body_end = 0;
 	http->request_end = 0;
 	http->body_length = 0;
@@ -310,6 +312,28 @@ stream(struct http *http)
 }
 
 /*
+ * Who would have to log in, and does not try, need not send a long body first.
+ * Whether a password is right is found out where handlers run.
+ */
+static bool
+is_strange(const struct http *http, bool expects)
+{
+	return http->exchange->loop->server->users != NULL &&
+	    (expects || http->phase != PHASE_MEMORY) && !auth_is_tried(http);
+}
+
+static enum framing
+refuse_stranger(struct http *http)
+{
+	http->exchange->is_unread = true;
+	request_build(http);
+	auth_refuse(http);
+	http->request.close_connection = true;
+	reply_finish(http);
+	return FRAMING_REPLY;
+}
+
+/*
  * The head is there.  Whoever expects 100 may be refused; it is asked for its
  * body only if it has not begun to send it (RFC 9110, section 10.1.1).
  */
@@ -324,6 +348,8 @@ frame_after_head(struct http *http)
 		return whole(http, http->body_end = head->at);
 	if (choose_body(http) != FRAMING_BODY)
 		return FRAMING_REPLY;
+	if (is_strange(http, expects))
+		return refuse_stranger(http);
 	if (expects && !is_invited(http))
 		return uninvited(http);
 	if (expects && reply_put_interim(http) == -1)
@@ -433,16 +459,12 @@ refuse_method(struct http *http)
 }
 
 static void
-handle(struct exchange *exchange)
+call_handler(struct http *http)
 {
-	struct http *http = http_of(exchange);
 	const struct tine_http_handler *handler = &http->class->handler;
 	struct tine_request *req = &http->request;
-	method *function;
+	method *function = method_of(http);
 
-	request_build(http);
-	http->is_handling = true;
-	function = method_of(http);
 	if (function == NULL) {
 		refuse_method(http);
 	} else if (handler->setup != NULL && handler->setup(req) == -1) {
@@ -453,6 +475,17 @@ handle(struct exchange *exchange)
 		if (handler->finish != NULL)
 			handler->finish(req);
 	}
+}
+
+static void
+handle(struct exchange *exchange)
+{
+	struct http *http = http_of(exchange);
+
+	request_build(http);
+	http->is_handling = true;
+	if (exchange->loop->server->users == NULL || auth_admit(http))
+		call_handler(http);
 	reply_finish(http);
 	http->is_handling = false;
 }
@@ -488,13 +521,14 @@ describe(const struct exchange *exchange)
 struct saved {
 	size_t		 body_end, request_end;
 	off_t		 body_length;
+	const struct user *user;	/* at the same place in all of them */
 };
 
 static size_t
 save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
 {
-	const struct http *http = http_of(exchange);
-	const struct saved saved = {
+	struct http *http = http_of(exchange);
+	struct saved saved = {
 		.body_end = http->body_end,
 		.request_end = http->request_end,
 		.body_length = http->body_length
@@ -504,6 +538,9 @@ save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
 
 	if (sizeof(saved) + head > size)
 		return 0;
+	if (exchange->loop->server->users != NULL)
+		auth_recall(http);
+	saved.user = http->user;
 	memcpy(out, &saved, sizeof(saved));
 	memcpy((char *)out + sizeof(saved), &http->head, head);
 	*input_length = http->request_end;
@@ -525,6 +562,7 @@ restore(struct exchange *exchange, const void *from, size_t length)
 	http->body_end = saved.body_end;
 	http->request_end = saved.request_end;
 	http->body_length = saved.body_length;
+	http->user = saved.user;
 	http->phase = PHASE_WHOLE;
 	return 0;
 }
@@ -661,7 +699,8 @@ unpack(struct exchange *exchange, const void *from, size_t length)
 struct outcome_saved {
 	int		code;
 	unsigned char	is_logged, is_close, is_cut, is_broken, ends_by_close;
-	unsigned char	unused[3];	/* no byte of it is left unset */
+	unsigned char	is_admitted;	/* name and password were good */
+	unsigned char	unused[2];	/* no byte of it is left unset */
 	off_t		written;
 };
 
@@ -676,6 +715,7 @@ save_outcome(struct exchange *exchange, void *out, size_t size)
 		.is_cut = exchange->is_cut,
 		.is_broken = exchange->is_broken,
 		.ends_by_close = exchange->ends_by_close,
+		.is_admitted = http->user != NULL,
 		.written = http->reply.written
 	};
 
@@ -701,6 +741,8 @@ restore_outcome(struct exchange *exchange, const void *from, size_t length)
 	exchange->is_cut = saved.is_cut != 0;
 	exchange->is_broken = saved.is_broken != 0;
 	exchange->ends_by_close = saved.ends_by_close != 0;
+	if (saved.is_admitted != 0 && exchange->loop->server->users != NULL)
+		auth_learn(http);
 }
 
 static void
@@ -738,6 +780,7 @@ lost(const struct exchange *exchange, int status, size_t *length)
 const struct protocol protocol_http = {
 	.name = "http",
 	.exchange_size = sizeof(struct http),
+	.prepare = users_prepare,
 	.begin = begin,
 	.frame = frame,
 	.spool = spool,

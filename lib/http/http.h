@@ -86,6 +86,7 @@ struct http {
 	const struct http_class	*class;
 	enum http_phase		 phase;
 	bool			 is_head;	/* its method is HEAD */
+	const struct user	*user;		/* whose it is; see auth.h */
 	bool			 is_built;	/* request is filled in */
 	struct head		 head;
 	struct chunked		 chunked;

@@ -80,16 +80,39 @@ log_quote(char *out, size_t size, const char *text, size_t length)
 	out[n] = '\0';
 }
 
-/* "ADDRESS - - [DATE] "; returns its length. */
+/* A name is one word, whatever it has in it. */
 static size_t
-prefix(char *out, const char *address)
+put_user(char *out, const char *name)
+{
+	size_t n = 0;
+
+	for (; *name != '\0'; name++) {
+		if (*name != ' ' && *name != '"') {
+			n += text_escape_log(out + n, 5, name, 1);
+			continue;
+		}
+		memcpy(out + n, *name == ' ' ? "\\x20" : "\\x22", 4);
+		n += 4;
+	}
+	return n;
+}
+
+/* "ADDRESS - USER [DATE] "; returns its length.  No user is "-". */
+static size_t
+prefix(char *out, const char *address, const char *user)
 {
 	const size_t length = strlen(address);
 	size_t n = length;
 
 	memcpy(out, address, length);
-	memcpy(out + n, " - - [", 6);
-	n += 6;
+	memcpy(out + n, " - ", 3);
+	n += 3;
+	if (user != NULL)
+		n += put_user(out + n, user);
+	else
+		out[n++] = '-';
+	memcpy(out + n, " [", 2);
+	n += 2;
 	memcpy(out + n, log_date(), 20);
 	n += 20;
 	memcpy(out + n, "] ", 2);
@@ -111,7 +134,7 @@ emit(struct http *http, const char *text, size_t length)
 	}
 	if (loop->requests->fd == -1)
 		return;
-	n = prefix(line, http->client);
+	n = prefix(line, http->client, http->request.remote_user);
 	if (length > sizeof(line) - n)
 		length = sizeof(line) - n;
 	memcpy(line + n, text, length);

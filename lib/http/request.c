@@ -139,6 +139,7 @@ build_common(struct http *http)
 	req->client_address = http->client;
 	req->client_port = peer_port(peer);
 	req->data = NULL;
+	req->remote_user = NULL;
 	http->is_built = true;
 }
 

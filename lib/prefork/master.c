@@ -440,5 +440,7 @@ master_run(struct tine_server *server, void (*ready)(struct tine_server *))
 TINE_PUBLIC int
 tine_prefork(struct tine_server *server)
 {
+	if (server_read_users(server) == -1)
+		return EX_CONFIG;
 	return master_run(server, NULL);
 }

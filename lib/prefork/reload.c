@@ -25,6 +25,8 @@ struct generation {
 	int		 module_fd, config_fd;
 	int		 log_fds[2];
 	bool		 use_syslog;
+	void		*users;
+	int		 users_fd;
 	const char	*binds[16];
 	size_t		 bind_count;
 	struct listener	*listeners;
@@ -49,6 +51,7 @@ remember(const struct master *master)
 		.config_fd = server->config_fd,
 		.log_fds = { server->log_fds[0], server->log_fds[1] },
 		.use_syslog = server->use_syslog,
+		.users = server->users, .users_fd = server->users_fd,
 		.bind_count = server->bind_count,
 		.listeners = server->listeners,
 		.listener_count = server->listener_count,
@@ -95,6 +98,14 @@ close_other_logs(const int fds[2], const int kept[2])
 	}
 }
 
+static void
+free_other_users(const struct tine_server *server, void *users,
+    const void *kept)
+{
+	if (users != NULL && users != kept)
+		server->free_users(users);
+}
+
 /* Closes what only the generation before had. */
 static void
 close_before(const struct master *master, bool remove)
@@ -107,6 +118,9 @@ close_before(const struct master *master, bool remove)
 	if (before->config_fd != server->config_fd)
 		descriptor_close(before->config_fd);
 	close_other_logs(before->log_fds, server->log_fds);
+	if (before->users_fd != server->users_fd)
+		descriptor_close(before->users_fd);
+	free_other_users(server, before->users, server->users);
 	close_other_listeners(before->listeners, before->listener_count,
 	    server->listeners, server->listener_count, remove);
 }
@@ -154,6 +168,11 @@ go_back(struct master *master)
 	if (before->config_fd != server->config_fd)
 		descriptor_close(server->config_fd);
 	close_other_logs(server->log_fds, before->log_fds);
+	if (before->users_fd != server->users_fd)
+		descriptor_close(server->users_fd);
+	free_other_users(server, server->users, before->users);
+	server->users = before->users;
+	server->users_fd = before->users_fd;
 	close_other_listeners(server->listeners, server->listener_count,
 	    before->listeners, before->listener_count, true);
 	server->settings = before->settings;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define STATE_MAGIC	UINT32_C(0x74696e65)
-#define STATE_FORMAT	2
+#define STATE_FORMAT	3
 #define STATE_MOST	4096		/* workers, listeners */
 #define STATE_NAME	"TINE_STATE"
 
@@ -32,7 +32,8 @@ struct state {
 	int32_t		program;	/* of the image before, open; -1 */
 	int32_t		way_back;	/* a copy of all this, for that one */
 	int32_t		master;		/* the process id */
-	int32_t		module, config;	/* what is in force, a copy; -1 */
+	/* What is in force, copies; or -1. */
+	int32_t		module, config, users;
 	int32_t		logs[2];
 	int32_t		board;		/* the scoreboard's memory; -1 */
 	uint32_t	board_layout, mode;

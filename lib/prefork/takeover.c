@@ -59,7 +59,8 @@ keep_all(bool over_exec)
 	const struct state *state = &legacy.state;
 	const int fds[] = {
 		state->handover[0], state->handover[1], state->pidfile,
-		state->module, state->config, state->logs[0], state->logs[1],
+		state->module, state->config, state->users, state->logs[0],
+		state->logs[1],
 		state->board
 	};
 
@@ -274,6 +275,12 @@ upgrade_config(void)
 	return copy_of(legacy.state.config);
 }
 
+int
+upgrade_users(void)
+{
+	return copy_of(legacy.state.users);
+}
+
 /* ------------------------------------------------------ what the master asks */
 
 struct scoreboard *
@@ -420,7 +427,8 @@ forget(bool remove)
 	const struct state *state = &legacy.state;
 	const int fds[] = {
 		state->program, state->way_back, state->module,
-		state->config, state->logs[0], state->logs[1], state->board,
+		state->config, state->users, state->logs[0], state->logs[1],
+		state->board,
 		legacy.fd
 	};
 

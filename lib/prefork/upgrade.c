@@ -90,7 +90,7 @@ describe(const struct master *master, struct state *state, int program)
 		.handover = { server->handover[0], server->handover[1] },
 		.pidfile = server->pidfile_fd, .program = program,
 		.master = getpid(), .module = server->module_fd,
-		.config = server->config_fd,
+		.config = server->config_fd, .users = server->users_fd,
 		.logs = { server->log_fds[0], server->log_fds[1] },
 		.board = server->board_fd,
 		.board_layout = state_board_layout(),
@@ -104,8 +104,8 @@ keep_described(const struct state *state, bool over_exec)
 {
 	const int fds[] = {
 		state->handover[0], state->handover[1], state->pidfile,
-		state->program, state->module, state->config, state->logs[0],
-		state->logs[1], state->board
+		state->program, state->module, state->config, state->users,
+		state->logs[0], state->logs[1], state->board
 	};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {

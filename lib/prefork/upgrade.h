@@ -40,9 +40,10 @@ int	upgrade_bind_rest(struct tine_server *server);
 int	upgrade_pidfile(void);
 int	upgrade_log(unsigned which);
 
-/* The copies of the module and of --config that were in force; or -1. */
+/* The copies of the module and of the files that were in force; or -1. */
 int	upgrade_module(void);
-int	upgrade_config(void);
+int	upgrade_config(void);	/* of --config */
+int	upgrade_users(void);	/* of --auth-file */
 
 /*
  * This program cannot serve, before it has become a master: the one before

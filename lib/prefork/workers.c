@@ -145,6 +145,7 @@ become_worker(struct master *master, unsigned index, int control)
 	descriptor_close(server->pidfile_fd);
 	descriptor_close(server->board_fd);
 	descriptor_close(server->config_fd);
+	descriptor_close(server->users_fd);
 	server->errors.lost = 0;	/* the master tells of them */
 	reload_enter_worker(master);
 	worker_main(server, index, control);

@@ -11,6 +11,7 @@
 
 struct exchange;
 struct loop;
+struct tine_server;
 
 enum framing {
 	FRAMING_HEAD,		/* more of the head is needed, or any byte */
@@ -31,6 +32,13 @@ struct protocol {
 	const char	*name;
 	size_t		 exchange_size;	/* room in each exchange */
 	bool		 speaks_first;	/* the handler starts at accept */
+
+	/*
+	 * Before serving, and at a reload: reads what the settings name, and
+	 * puts it in the place of what was there, which it leaves to the
+	 * caller.  -1 with the text of tine_error(): nothing has changed.
+	 */
+	int		 (*prepare)(struct tine_server *);
 
 	/* A new request begins; input may have bytes of it. */
 	void		 (*begin)(struct exchange *);

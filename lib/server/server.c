@@ -45,7 +45,7 @@ server_new(const struct protocol *protocol, void (*free_handler)(void *))
 	server->free_handler = free_handler;
 	server->control = server->module_fd = server->pidfile_fd = -1;
 	server->served = -1;
-	server->config_fd = server->board_fd = -1;
+	server->config_fd = server->board_fd = server->users_fd = -1;
 	server->handover[0] = server->handover[1] = -1;
 	server->log_fds[0] = server->log_fds[1] = STDERR_FILENO;
 	return server;
@@ -70,6 +70,9 @@ tine_server_free(struct tine_server *server)
 		server->free_handler(server->handler);
 	if (server->files != NULL)
 		server->free_files(server->files);
+	if (server->users != NULL)
+		server->free_users(server->users);
+	descriptor_close(server->users_fd);
 	free(server);
 	errno = saved;
 }
@@ -402,9 +405,19 @@ server_settle(struct tine_server *server)
 }
 
 int
+server_read_users(struct tine_server *server)
+{
+	if (server->users != NULL || server->protocol->prepare == NULL)
+		return 0;
+	return server->protocol->prepare(server);
+}
+
+int
 server_prepare(struct tine_server *server, unsigned workers)
 {
 	server_settle(server);
+	if (server_read_users(server) == -1)
+		return -1;
 	scoreboard_free(server->board);
 	descriptor_close(server->board_fd);
 	server->board = server_board(server, workers, &server->board_fd);

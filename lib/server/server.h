@@ -68,6 +68,11 @@ struct tine_server {
 	_Atomic(void *)		 files;
 	void			(*free_files)(void *);
 
+	/* Who may ask, if not all; the protocol's to read.  NULL: all. */
+	void			*users;
+	void			(*free_users)(void *);
+	int			 users_fd;	/* the bytes of their file; -1 */
+
 	struct listener		*listeners;
 	size_t			 listener_count;
 
@@ -115,6 +120,12 @@ void	server_settle(struct tine_server *server);
  * tine_error().
  */
 int	server_prepare(struct tine_server *server, unsigned workers);
+
+/*
+ * Reads who may ask, if that has not been done; before privileges go.
+ * Returns -1 with errno and the text of tine_error().
+ */
+int	server_read_users(struct tine_server *server);
 
 /* What the limit of descriptors makes of the settings. */
 void	server_bound(struct settings *settings);

@@ -80,6 +80,8 @@ struct settings {
 	size_t		 file_cache;		/* bytes, a worker */
 	unsigned	 max_connections;	/* a worker; 0: by descriptors */
 	unsigned	 max_per_client;	/* a worker; 0: any number */
+	const char	*auth_file;		/* NULL: all may ask */
+	const char	*auth_realm;		/* NULL: "tine" */
 	struct network_list proxies;		/* who sends PROXY headers */
 
 	const char	*spool_dir;		/* NULL: $TMPDIR or /tmp */

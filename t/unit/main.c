@@ -14,6 +14,7 @@ main(void)
 	srunner_add_suite(runner, log_suite());
 	srunner_add_suite(runner, proxy_suite());
 	srunner_add_suite(runner, server_suite());
+	srunner_add_suite(runner, users_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -14,6 +14,7 @@ Suite	*head_suite(void);
 Suite	*log_suite(void);
 Suite	*proxy_suite(void);
 Suite	*server_suite(void);
+Suite	*users_suite(void);
 
 /* A copy whose end is the end of what may be read. */
 char	*guarded(const char *text, size_t length);
