@@ -3,6 +3,8 @@
 # replaced, and the others are served.
 use strict;
 use warnings;
+use IO::Select;
+use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 use Time::HiRes qw(time sleep);
 use Tine::Test;
@@ -141,6 +143,44 @@ subtest "34. a slow reader is no stuck handler" => sub {
 
 		is(length($slow->reply("GET", 20)->{body} // ""), 20000000,
 		    "$server->{mode}: it gets the whole reply");
+		$server->stop;
+	}
+};
+
+# The kernel tells of room when a third of its buffer is free, long after.
+subtest "34. a reader who is slow all the time is not silent" => sub {
+	my (@tries, $end);
+
+	for my $mode (@modes) {
+		# While the handler writes, and when it has ended.
+		for my $spool ("64K", "1G") {
+			my $server = wreck(mode => $mode, workers => 1,
+			    quiet => undef, args => ["--timeout=1",
+			    "--send-timeout=2", "--reply-memory=64K",
+			    "--reply-spool=$spool"]);
+			my $slow = $server->connection;
+
+			setsockopt($slow->{socket}, SOL_SOCKET, SO_RCVBUF,
+			    32768);
+			$slow->send(request("/big?bytes=10000000"));
+			push @tries, ["$mode, $spool", $server, $slow];
+		}
+	}
+	$end = time + 7;
+	while (time < $end) {
+		for my $try (@tries) {
+			my $client = $try->[2];
+			sysread($client->{socket}, $client->{buffer}, 5000,
+			    length $client->{buffer})
+			    if IO::Select->new($client->{socket})->can_read(0);
+		}
+		sleep 0.05;
+	}
+	for my $try (@tries) {
+		my ($name, $server, $slow) = @$try;
+
+		is(length($slow->reply("GET", 20)->{body} // ""), 10000000,
+		    "$name: it gets the whole reply");
 		$server->stop;
 	}
 };
