@@ -328,6 +328,15 @@ subtest "83. Watchdog" => sub {
 	$server->stop;
 	ok($notify->wait_like(qr/^STOPPING=1$/m), "STOPPING");
 
+	# A watchdog of another process is none of ours.
+	$notify = notify_socket();
+	$server = start(workers => 1, env => { WATCHDOG_USEC => 200000,
+	    NOTIFY_SOCKET => $notify->{path}, WATCHDOG_PID => 1 });
+	ok($notify->wait_like(qr/^READY=1\n/), "WATCHDOG_PID of another");
+	sleep 0.5;
+	ok(!(grep { /WATCHDOG/ } $notify->messages), "no sign of life");
+	$server->stop;
+
 	# Without a master the same.
 	$notify = notify_socket();
 	$server = start(workers => 0, env => { WATCHDOG_USEC => 400000,

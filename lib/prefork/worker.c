@@ -27,7 +27,11 @@
 #include "title.h"
 #include "worker.h"
 
-#define ORPHAN_STAYS	1500L	/* ms after its master has died */
+/*
+ * ms after its master has died: nobody is to be left after 2 s, and a process
+ * takes some time to end on a busy machine.
+ */
+#define ORPHAN_STAYS	1200L
 #define MEMORY_LOOK	100	/* ms between two looks at its own memory */
 #define FULL_AGAIN	250	/* ms until it is told again */
 
