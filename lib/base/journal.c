@@ -106,6 +106,16 @@ lines_in(const char *data, size_t length)
 	return count;
 }
 
+/* It is in memory that a broken handler of this process may have filled. */
+static uint32_t
+used_of(const struct journal *journal)
+{
+	const uint32_t used = atomic_load_explicit(journal->used,
+	    memory_order_relaxed);
+
+	return used <= journal->size ? used : 0;
+}
+
 static bool
 tell_lost(struct journal *journal)
 {
@@ -123,8 +133,7 @@ tell_lost(struct journal *journal)
 static void
 flush_locked(struct journal *journal)
 {
-	const uint32_t used = atomic_load_explicit(journal->used,
-	    memory_order_relaxed);
+	const uint32_t used = used_of(journal);
 	const int saved = errno;
 	size_t done = 0;
 
@@ -171,8 +180,7 @@ static void
 append_locked(struct journal *journal, uint64_t now, const char *text,
     size_t length)
 {
-	uint32_t used = atomic_load_explicit(journal->used,
-	    memory_order_relaxed);
+	uint32_t used = used_of(journal);
 
 	if (length >= journal->size)
 		length = journal->size - 1;

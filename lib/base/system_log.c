@@ -8,7 +8,9 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -19,7 +21,8 @@
 
 #define PATIENCE	10	/* ms that its reader may take */
 
-static int connected = -1;
+/* Once there, its number stays: other threads may be about to use it. */
+static atomic_int connected = -1;
 static const char *ident = "tine";
 
 static int
@@ -39,12 +42,26 @@ connect_log(void)
 	return fd;
 }
 
+/* It was started anew, perhaps. */
+static void
+connect_again(void)
+{
+	const int fd = connect_log();
+	int before = -1;
+
+	if (fd == -1 || atomic_compare_exchange_strong(&connected, &before,
+	    fd))
+		return;
+	(void)dup3(fd, before, O_CLOEXEC);
+	descriptor_close(fd);
+}
+
 void
 system_log_open(const char *name)
 {
 	ident = name;
 	if (connected == -1)
-		connected = connect_log();
+		connect_again();
 }
 
 /* "<30>name[1234]: ", at most size bytes. */
@@ -79,20 +96,18 @@ system_log_send(int level, const char *text, size_t length)
 	const int saved = errno;
 
 	for (int i = 0; i < 3; i++) {
-		struct pollfd wait = { .fd = connected, .events = POLLOUT };
+		const int fd = connected;
+		struct pollfd wait = { .fd = fd, .events = POLLOUT };
 
-		if (connected != -1 &&
-		    sendmsg(connected, &message, MSG_NOSIGNAL) != -1) {
+		if (fd != -1 && sendmsg(fd, &message, MSG_NOSIGNAL) != -1) {
 			errno = saved;
 			return 0;
 		}
-		if (connected != -1 && errno == EAGAIN) {
+		if (fd != -1 && errno == EAGAIN) {
 			(void)poll(&wait, 1, PATIENCE);
 			continue;
 		}
-		/* It was started anew, perhaps. */
-		descriptor_close(connected);
-		connected = connect_log();
+		connect_again();
 	}
 	errno = saved;
 	return -1;
