@@ -23,7 +23,7 @@ for my $mode (@modes) {
 
 # Some still wait when the time for a graceful stop is over.
 for my $mode (@modes) {
-	my $server = start(mode => $mode, workers => 0, args =>
+	my $server = start(mode => $mode, workers => 0, is_cut => 1, args =>
 	    ["--max-threads=2", "--max-children=2", "--graceful-timeout=0.5"]);
 	my @clients = map { my $c = $server->connection;
 	    $c->send(request("/sleep?ms=1500")); $c } 1 .. 6;

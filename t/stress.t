@@ -11,9 +11,10 @@ use Tine::Test;
 my $seconds = 4;
 my $clients = 6;	# processes
 
-# One client's life with one server; what went wrong, as a list of lines.
+# One client's life with one server, who has so many of the other acts for
+# each crash, or none; what went wrong, as a list of lines.
 sub live {
-	my ($server, $seed, $may_crash) = @_;
+	my ($server, $seed, $rounds) = @_;
 	my $end = time + $seconds;
 	my ($count, $client, @wrong) = (0);
 
@@ -76,7 +77,8 @@ sub live {
 			return $reply->{status} == 500;
 		},
 	);
-	my @names = grep { $may_crash || $_ ne "crash" } sort keys %acts;
+	my @names = grep { $_ ne "crash" } sort keys %acts;
+	@names = ((@names) x $rounds, "crash") if $rounds;
 	while (time < $end) {
 		my $name = $names[rand @names];
 
@@ -107,8 +109,9 @@ sub live {
 
 each_mode {
 	my ($mode, $workers) = @_;
-	# A crash of a handler in another mode takes more with it than a reply.
-	my $may_crash = $mode eq "fork";
+	# In another mode than fork a crash ends the worker, whose clients go
+	# to the others, or to the next one; without a master it ends all.
+	my $rounds = $mode eq "fork" ? 1 : $workers > 0 ? 5 : 0;
 	my $server = start(mode => $mode, workers => $workers,
 	    args => ["--log=none", "--body-memory=20000",
 	    "--reply-memory=50000"], quiet => qr/in a handler|worker \d|in a row|child \d+ ended/);
@@ -118,7 +121,7 @@ each_mode {
 		my $pid = open(my $pipe, "-|") // die "fork: $!";
 
 		if ($pid == 0) {
-			my @found = live($server, $seed, $may_crash);
+			my @found = live($server, $seed, $rounds);
 			print join("\n", @found), "\n";
 			close(STDOUT);
 			POSIX::_exit(0);

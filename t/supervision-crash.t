@@ -111,6 +111,9 @@ my @heap = is_traced() ? () : "how=heap";
 my @ways = ("how=null", "how=stack", "how=abort", @heap, "how=smash",
     "how=jump", "how=exit", "how=quick_exit", "how=pthread_exit",
     "signal=8", "signal=4", "signal=7");
+# Its longjmp(3) ends a process that comes to it with a broken buffer.
+@ways = grep { $_ ne "how=jump" } @ways
+    if ($ENV{TINE_SANITIZER} // "no") eq "thread";
 
 subtest "28. SEGV before the reply: 500; stack overflow: 500; every other way to die" => sub {
 	for my $mode (@modes) {

@@ -20,7 +20,7 @@
 
 #define BLOCK	4096
 
-static volatile unsigned sink;
+static _Thread_local volatile unsigned sink;
 
 static void
 begin(struct tine_request *req)
@@ -252,7 +252,7 @@ overflow(int depth)
 }
 
 /* A sanitizer that stands in the way of the crash is no use here. */
-__attribute__((__no_sanitize__("undefined")))
+__attribute__((__no_sanitize__("undefined"), __no_sanitize__("thread")))
 static void
 crash(const struct tine_request *req)
 {

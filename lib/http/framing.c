@@ -770,8 +770,6 @@ lost(const struct exchange *exchange, int status, size_t *length)
 	const size_t which = status == 504;
 	const bool is_head = memcmp(line, "HEAD ", 5) == 0;
 
-	if (exchange->output.sent > 0)
-		return NULL;
 	*length = is_head ? http->class->lost[which].head
 	    : http->class->lost[which].length;
 	return http->class->lost[which].text;

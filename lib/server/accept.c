@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -329,6 +330,7 @@ accept_ready(struct loop *loop, struct source *source, unsigned events)
 void
 accept_end(struct loop *loop, unsigned turns)
 {
+	assert(loop_leads(loop));
 	unpoll_listeners(loop);
 	loop->emptying_left = turns;
 	loop->is_emptying = turns > 0 && loop->accept_limit > 0;

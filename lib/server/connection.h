@@ -67,13 +67,13 @@ struct connection {
 	uint8_t			 list;		/* enum connection_state */
 	bool			 is_polled;
 	bool			 is_polled_write;
+	bool			 is_written_off; /* its handler never ends */
 
 	/* Its owner's. */
 	uint8_t			 state;		/* enum connection_state */
 	bool			 is_reset;	/* end it so that it shows */
 	bool			 is_eof;	/* the client sends no more */
 	bool			 is_armed;	/* dying would send a reset */
-	bool			 is_written_off; /* its handler never ends */
 	uint8_t			 hops;		/* of this request */
 	uint16_t		 listener;
 	int			 fd;

@@ -39,8 +39,8 @@
 
 #define STACK_SIZE	((size_t)128 * 1024)
 #define GUARD		((size_t)64 * 1024)
-#define RESCUE		1000	/* ms for all connections together */
-#define SETTLE		50	/* ms for threads that end their replies */
+#define RESCUE		700	/* ms for all connections together */
+#define SETTLE		300	/* ms for threads that end their replies */
 #define HANG		1800	/* ms for all of it, beside other handlers */
 #define LEADER_HANGS	700	/* ms: then the loop is taken by force */
 #define FAULTS		8	/* in here; each takes room on the stack */
@@ -52,18 +52,19 @@ static struct {
 	pid_t			 pid, master;
 	pid_t			 forker;	/* of a child, in mode fork */
 	bool			 is_child;
-	struct thread		*main_thread;
 	atomic_int		 is_taken;	/* a thread is in here */
 	atomic_bool		 is_there;	/* the leader shall finish */
 	atomic_int		 is_finishing;	/* a thread does */
 	atomic_bool		 is_finished;
 	atomic_int		 lost;		/* handlers that will not end */
+	atomic_int		 answered;	/* of those, let go of */
 	pthread_key_t		 key;		/* tells of a thread's end */
 
 	/* What happened, and how far the farewell is: the thread's in here. */
 	int			 sig;		/* 0: it was left */
 	siginfo_t		 info;
 	struct thread		*victim;	/* whose handler is lost */
+	enum claim_state	 claimed;	/* what the victim's was */
 	struct connection	*driven;	/* lost with no handler */
 	const char		*what;		/* of sig 0 */
 	unsigned		 step;
@@ -128,47 +129,102 @@ crash_stack_close(void)
 
 /* --------------------------------------------------------------- the client */
 
-/* Tells the client of a lost handler, if nothing of its reply is out. */
+/* Tells the client of a lost handler, nothing of whose reply is out. */
 static bool
 answer(const struct loop *loop, struct exchange *exchange, int status)
 {
-	const int fd = exchange->conn->fd;
+	struct connection *conn = exchange->conn;
 	size_t length = 0;
 	const char *text = loop->protocol->lost(exchange, status, &length);
 
-	if (text == NULL) {
-		if (exchange->ends_by_close)
-			drive_arm(exchange->conn);
-		return false;
-	}
 	/* An empty socket takes a page without waiting. */
-	if (send(fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
+	if (send(conn->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
 		return false;
-	(void)shutdown(fd, SHUT_WR);
+	(void)shutdown(conn->fd, SHUT_WR);
 	/* What it still sends must not make a reset: another drops it. */
-	exchange->conn->state = CONNECTION_LINGERING;
-	exchange->conn->begun = exchange->conn->since = clock_ms();
-	exchange->conn->exchange = NULL;
+	conn->state = CONNECTION_LINGERING;
+	conn->begun = conn->since = clock_ms();
+	conn->exchange = NULL;
 	return true;
 }
 
+/* From now on the connection may be looked at, and moves. */
 static void
-lose(struct loop *loop, const struct thread *victim, int status)
+part_with(struct connection *conn)
 {
+	atomic_fetch_and(&conn->ready, ~CONNECTION_OWNED);
+}
+
+/* Whether nothing of a reply is out; then nothing will be. */
+static bool
+is_quiet(const struct exchange *exchange)
+{
+	if (exchange->output.sent == 0)
+		return true;
+	if (exchange->ends_by_close)
+		drive_arm(exchange->conn);
+	return false;
+}
+
+/* What a handler was at when its claim was taken; NONE: it was not had. */
+static enum claim_state
+claim(struct claim *claim)
+{
+	const unsigned word = claim_look(claim);
+
+	return claim_take(claim, word) ? claim_state(word) : CLAIM_NONE;
+}
+
+/* The handler of this thread. */
+static enum claim_state
+claim_own(struct loop *loop, const struct thread *self)
+{
+	struct claim *own = handler_claim(loop, self);
+	const enum claim_state state = own == NULL ? CLAIM_OUT : claim(own);
+
+	return state == CLAIM_OUT && is_quiet(self->exchange) ? CLAIM_QUIET
+	    : state;
+}
+
+/* That of another one, if there is one. */
+static struct thread *
+claim_other(struct loop *loop, enum claim_state *state)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		*state = claim(&loop->crew.claims[i]);
+		if (*state != CLAIM_NONE)
+			return loop->crew.claims[i].exchange->thread;
+	}
+	return NULL;
+}
+
+static void
+lose(struct loop *loop, const struct thread *victim,
+    enum claim_state claimed, int status)
+{
+	struct connection *conn;
+
 	/* First: what comes may fault, and nobody shall wait for this one. */
 	atomic_fetch_add(&crash.lost, 1);
 	if (victim->slot != SLOT_NONE)
 		atomic_store(&loop->line->crash_slot, (int)victim->slot);
-	if (answer(loop, victim->exchange, status))
-		atomic_store(&loop->line->crash_status, status);
+	if (claimed != CLAIM_QUIET)
+		return;
+	conn = victim->exchange->conn;
+	if (!answer(loop, victim->exchange, status))
+		return;
+	atomic_store(&loop->line->crash_status, status);
+	atomic_fetch_add(&crash.answered, 1);
+	part_with(conn);
 }
 
 /* A hook has crashed on the thread that leads, while nothing is handled. */
 static void
 lose_driven(struct loop *loop, struct connection *conn)
 {
-	if (conn->exchange != NULL)
-		(void)answer(loop, conn->exchange, 500);
+	if (conn->exchange != NULL && is_quiet(conn->exchange) &&
+	    answer(loop, conn->exchange, 500))
+		part_with(conn);
 }
 
 /* ------------------------------------------------------------------ the log */
@@ -188,10 +244,11 @@ say(const char *text, size_t length)
 }
 
 static int
-describe(char *what, size_t size, int sig, const siginfo_t *info)
+describe(char *what, size_t size, int sig, const siginfo_t *info,
+    const char *how)
 {
 	if (sig == 0)
-		return snprintf(what, size, "%s was called", crash.what);
+		return snprintf(what, size, "%s was called", how);
 	if (info->si_code == SI_USER || info->si_code == SI_TKILL ||
 	    sig == SIGABRT)
 		return snprintf(what, size, "signal %d (SIG%s)", sig,
@@ -201,7 +258,8 @@ describe(char *what, size_t size, int sig, const siginfo_t *info)
 }
 
 static void
-report(const struct thread *victim, int sig, const siginfo_t *info)
+report(const struct thread *victim, int sig, const siginfo_t *info,
+    const char *how)
 {
 	char line[1024], client[64] = "", request[256] = "", what[128];
 	size_t n = server_log_prefix(line, sizeof(line), TINE_LOG_ERROR);
@@ -210,7 +268,7 @@ report(const struct thread *victim, int sig, const siginfo_t *info)
 	if (victim != NULL && victim->slot != SLOT_NONE && !crash.is_child)
 		(void)handler_line_read(scoreboard_handler(loop->board,
 		    loop->index, victim->slot), client, request);
-	(void)describe(what, sizeof(what), sig, info);
+	(void)describe(what, sizeof(what), sig, info, how);
 	n += (size_t)snprintf(line + n, sizeof(line) - n, "%s in a %s", what,
 	    victim != NULL ? "handler" : "thread that runs no handler");
 	if (*request != '\0') {
@@ -242,31 +300,42 @@ rescue(struct loop *loop, const struct connection *conn, uint64_t until)
 	}
 }
 
+/*
+ * Whether another thread has it, or a handler: then nothing else of it may be
+ * looked at.  Requests that wait are the leader's, who does this.
+ */
+static bool
+is_owned(const struct connection *conn)
+{
+	return (atomic_load(&conn->ready) & CONNECTION_OWNED) != 0 &&
+	    conn->list != CONNECTION_PENDING;
+}
+
 /* Whether the entry is a connection of someone whose handler does not run. */
 static bool
 is_movable(const struct connection *conn)
 {
-	return conn->fd >= 0 && conn->state > CONNECTION_FREE &&
-	    conn->state < CONNECTION_ENDING &&
+	return !is_owned(conn) && conn->fd >= 0 &&
+	    conn->state > CONNECTION_FREE && conn->state < CONNECTION_ENDING &&
 	    conn->state != CONNECTION_HANDLING;
 }
 
 /* Those that were given back, or wait for memory, have no owner any more. */
 static void
-disown(_Atomic(struct connection *) *list)
+disown(struct connection *conn)
 {
-	struct connection *conn = atomic_exchange(list, NULL);
-
 	for (; conn != NULL; conn = conn->returned)
-		atomic_fetch_and(&conn->ready, ~CONNECTION_OWNED);
+		part_with(conn);
 }
 
-static bool
-is_owned(const struct connection *conn)
+static void
+disown_all(struct loop *loop)
 {
-	return conn->state != CONNECTION_PENDING &&
-	    conn->state != CONNECTION_LINGERING &&
-	    (atomic_load(&conn->ready) & CONNECTION_OWNED) != 0;
+	disown(loop->returning);
+	disown(loop->resuming);
+	loop->returning = loop->resuming = NULL;
+	disown(atomic_exchange(&loop->returned, NULL));
+	disown(atomic_exchange(&loop->paused, NULL));
 }
 
 /* Threads whose handlers have ended may still be at their replies. */
@@ -274,17 +343,14 @@ static void
 settle(struct loop *loop)
 {
 	for (int i = 0; i < SETTLE; i++) {
-		unsigned owned = 0;
+		int owned = 0;
 
-		disown(&loop->returned);
-		disown(&loop->paused);
-		for (uint32_t k = 0; k < loop->table.used; k++) {
-			const struct connection *conn =
-			    &loop->table.entries[k];
-
-			owned += is_movable(conn) && is_owned(conn);
-		}
-		if (owned == 0)
+		disown_all(loop);
+		for (uint32_t k = 0; k < loop->table.used; k++)
+			owned += is_owned(&loop->table.entries[k]);
+		/* Each handler that has not ended has one. */
+		if (owned <= atomic_load(&loop->line->busy) -
+		    atomic_load(&crash.answered))
 			return;
 		clock_pause(1);
 	}
@@ -297,7 +363,7 @@ rescue_those(struct loop *loop, bool with_exchange)
 	while (crash.next < loop->table.used) {
 		struct connection *conn = &loop->table.entries[crash.next++];
 
-		if (!is_movable(conn) || is_owned(conn) ||
+		if (!is_movable(conn) ||
 		    (conn->exchange != NULL) != with_exchange)
 			continue;
 		rescue(loop, conn, crash.until);
@@ -336,12 +402,30 @@ await_handlers(struct loop *loop)
 static void
 answer_others(struct loop *loop)
 {
-	while (crash.next < loop->table.used) {
+	while (crash.next < SLOTS) {
+		struct claim *other = &loop->crew.claims[crash.next++];
+		struct connection *conn;
+
+		if (claim(other) != CLAIM_QUIET)
+			continue;
+		conn = other->exchange->conn;
+		if (answer(loop, other->exchange, 500))
+			part_with(conn);
+	}
+}
+
+/* The same for those whose handlers run in children: all are the leader's. */
+static void
+answer_of_children(struct loop *loop)
+{
+	while (loop->settings->mode == MODE_FORK &&
+	    crash.next < loop->table.used) {
 		struct connection *conn = &loop->table.entries[crash.next++];
 
 		if (conn->state == CONNECTION_HANDLING &&
-		    !conn->is_written_off && conn->exchange != NULL)
-			(void)answer(loop, conn->exchange, 500);
+		    conn->exchange != NULL && is_quiet(conn->exchange) &&
+		    answer(loop, conn->exchange, 500))
+			part_with(conn);
 	}
 }
 
@@ -349,8 +433,8 @@ static void
 finish(struct loop *loop)
 {
 	static void (*const phases[])(struct loop *) = {
-		await_handlers, settle, answer_others, rescue_idle,
-		rescue_others
+		await_handlers, settle, answer_others, answer_of_children,
+		rescue_idle, rescue_others
 	};
 	const size_t count = sizeof(phases) / sizeof(phases[0]);
 
@@ -474,8 +558,8 @@ tell_client(void)
 	if (loop->server->crashing != NULL)
 		loop->server->crashing(loop->server);
 	if (crash.victim != NULL)
-		lose(loop, crash.victim, is_stuck(crash.sig, &crash.info)
-		    ? 504 : 500);
+		lose(loop, crash.victim, crash.claimed,
+		    is_stuck(crash.sig, &crash.info) ? 504 : 500);
 	else if (crash.driven != NULL)
 		lose_driven(loop, crash.driven);
 }
@@ -483,7 +567,7 @@ tell_client(void)
 static void
 tell_log(void)
 {
-	report(crash.victim, crash.sig, &crash.info);
+	report(crash.victim, crash.sig, &crash.info, crash.what);
 }
 
 static void
@@ -522,23 +606,27 @@ take_down(int sig, const siginfo_t *info, const char *what)
 	crash.what = what;
 	if (info != NULL)
 		crash.info = *info;
-	crash.victim = is_stuck(sig, info) ? crash.main_thread : self;
-	if (crash.victim != NULL && crash.victim->exchange == NULL) {
-		crash.driven = crash.victim->driven;
-		crash.victim = NULL;
+	if (self != NULL && self->exchange != NULL) {
+		crash.victim = self;
+		if (!crash.is_child)
+			crash.claimed = claim_own(crash.loop, self);
+	} else if (is_stuck(sig, info)) {
+		crash.victim = claim_other(crash.loop, &crash.claimed);
 	}
+	if (crash.victim == NULL && self != NULL)
+		crash.driven = self->driven;
 }
 
 /* Another thread is here already, and ends the process for both. */
 static noreturn void
-wait_for_end(int sig, const siginfo_t *info)
+wait_for_end(int sig, const siginfo_t *info, const char *how)
 {
 	const struct thread *self = thread_self;
 
 	if (!crash.is_child && self != NULL && self->exchange != NULL)
-		lose(crash.loop, self, 500);
+		lose(crash.loop, self, claim_own(crash.loop, self), 500);
 	report(self != NULL && self->exchange != NULL ? self : NULL, sig,
-	    info);
+	    info, how);
 	for (;;)
 		(void)pause();
 }
@@ -570,7 +658,7 @@ crashed(int sig, siginfo_t *info, void *context)
 		take_down(sig, info, NULL);
 		farewell();
 	} else {
-		wait_for_end(sig, info);
+		wait_for_end(sig, info, NULL);
 	}
 	die(crash.sig != 0 ? crash.sig : sig);
 }
@@ -585,8 +673,7 @@ leave(const char *how)
 		take_down(0, NULL, how);
 		farewell();
 	} else if (!is_taker) {
-		crash.what = how;
-		wait_for_end(0, NULL);
+		wait_for_end(0, NULL, how);
 	}
 }
 
@@ -672,7 +759,6 @@ crash_open(struct loop *loop)
 	crash.loop = loop;
 	crash.pid = getpid();
 	crash.master = getppid();
-	crash.main_thread = thread_self;
 	crash_stack_open();
 	catch();
 }

@@ -459,8 +459,12 @@ drive_pull(struct exchange *exchange, void *data, size_t size, bool look)
 {
 	struct connection *conn = exchange->conn;
 	const unsigned limit = exchange->loop->settings->body_timeout;
+	struct claim *claim = handler_claim(exchange->loop, exchange->thread);
 	ssize_t n;
 
+	/* What was sent before was only to ask for the body. */
+	if (claim != NULL && exchange->output.sent == 0)
+		claim_sent_none(claim);
 	for (;;) {
 		n = recv(conn->fd, data, size, look ? MSG_PEEK : 0);
 		if (n > 0) {
@@ -486,7 +490,12 @@ drive_push(struct exchange *exchange, bool wait)
 	struct connection *conn = exchange->conn;
 	const uint64_t before = exchange->output.sent;
 	uint64_t late = UINT64_MAX;	/* sent when the time was over */
+	struct claim *claim = handler_claim(exchange->loop, exchange->thread);
 
+	if (claim != NULL && !claim_send(claim)) {
+		errno = EPIPE;		/* its client was told otherwise */
+		return -1;
+	}
 	if (exchange->ends_by_close)
 		drive_arm(conn);
 	for (;;) {

@@ -58,6 +58,7 @@ loop_kick(struct loop *loop)
 int
 loop_watch(struct loop *loop, struct source *source)
 {
+	assert(loop_leads(loop));
 	return poller_add(loop->poller, source->fd,
 	    (uint64_t)(uintptr_t)source, POLLER_READ | POLLER_LEVEL, NULL);
 }
@@ -65,6 +66,7 @@ loop_watch(struct loop *loop, struct source *source)
 void
 loop_unwatch(struct loop *loop, struct source *source)
 {
+	assert(loop_leads(loop));
 	poller_remove(loop->poller, source->fd);
 	/* It may be in this batch, and its memory be gone by then. */
 	for (int i = loop->event_next; i < loop->event_count; i++) {
@@ -111,6 +113,7 @@ loop_settle(struct loop *loop, struct connection *conn,
 	const bool writes = state == CONNECTION_DRAINING;
 	const unsigned events = POLLER_READ | (writes ? POLLER_WRITE : 0);
 
+	assert(loop_leads(loop));
 	if (conn->list != state) {
 		if (conn->list != CONNECTION_FREE)
 			TAILQ_REMOVE(list_of(loop, conn), conn, entry);
@@ -158,39 +161,55 @@ loop_pause(struct loop *loop, struct connection *conn)
 }
 
 static bool
+has_returned(const struct loop *loop)
+{
+	return loop->returning != NULL || atomic_load_explicit(
+	    &loop->returned, memory_order_relaxed) != NULL;
+}
+
+static struct connection *
+take_first(struct connection **list)
+{
+	struct connection *conn = *list;
+
+	if (conn != NULL)
+		*list = conn->returned;
+	return conn;
+}
+
+/*
+ * The list is the loop's: if a handler takes the loop away the next leader
+ * goes on with it, and if one crashes the others are not lost with it.
+ */
+static bool
 take_returned(struct loop *loop, struct thread *self)
 {
-	struct connection *conn, *list = NULL;
+	struct connection *conn, *next;
 
-	if (atomic_load_explicit(&loop->returned, memory_order_relaxed) ==
-	    NULL)
+	if (!has_returned(loop))
 		return true;
-	/* Those behind this one go back if a handler takes the loop away. */
-	conn = atomic_exchange(&loop->returned, NULL);
-	while (conn != NULL) {		/* first come, first served */
-		struct connection *next = conn->returned;
-
-		conn->returned = list;
-		list = conn;
-		conn = next;
+	if (loop->returning == NULL) {
+		conn = atomic_exchange(&loop->returned, NULL);
+		for (; conn != NULL; conn = next) {
+			next = conn->returned;	/* the last came first */
+			conn->returned = loop->returning;
+			loop->returning = conn;
+		}
 	}
-	while ((conn = list) != NULL) {
-		list = conn->returned;
-		if (!self->leads)
-			loop_return(loop, conn);
-		else if (conn->state == CONNECTION_ENDING)
+	while (self->leads && !crash_is_there() &&
+	    (conn = take_first(&loop->returning)) != NULL) {
+		if (conn->state == CONNECTION_ENDING)
 			loop_forget(loop, conn);
 		else
 			drive(loop, conn);
 	}
-	if (!self->leads)
-		loop_kick(loop);
 	return self->leads;
 }
 
 void
 loop_forget(struct loop *loop, struct connection *conn)
 {
+	assert(loop_leads(loop));
 	if (conn->is_written_off)
 		loop->written_off--;	/* it has come back after all */
 	if (conn->exchange != NULL)
@@ -277,6 +296,7 @@ loop_pend(struct loop *loop, struct connection *conn)
 void
 loop_pend_first(struct loop *loop, struct connection *conn)
 {
+	assert(loop_leads(loop));
 	if (conn->list != CONNECTION_FREE)
 		TAILQ_REMOVE(list_of(loop, conn), conn, entry);
 	conn->list = CONNECTION_PENDING;
@@ -290,6 +310,7 @@ loop_unpend(struct loop *loop)
 	struct connection *conn =
 	    TAILQ_FIRST(&loop->lists[CONNECTION_PENDING]);
 
+	assert(loop_leads(loop));
 	if (conn == NULL)
 		return NULL;
 	TAILQ_REMOVE(list_of(loop, conn), conn, entry);
@@ -313,6 +334,7 @@ expire_list(struct loop *loop, unsigned list)
 	const uint64_t now = loop_now(loop);
 	struct connection *conn;
 
+	assert(loop_leads(loop));
 	while ((conn = TAILQ_FIRST(&loop->lists[list])) != NULL &&
 	    conn->placed + patience <= now) {
 		const unsigned before = atomic_fetch_or(&conn->ready,
@@ -358,8 +380,8 @@ expire(struct loop *loop)
 static bool
 has_paused(const struct loop *loop)
 {
-	return atomic_load_explicit(&loop->paused, memory_order_relaxed) !=
-	    NULL;
+	return loop->resuming != NULL || atomic_load_explicit(&loop->paused,
+	    memory_order_relaxed) != NULL;
 }
 
 /*
@@ -375,16 +397,11 @@ resume_paused(struct loop *loop)
 	    loop_now(loop) - loop->resumed < PAUSED_LOOK))
 		return;
 	loop->resumed = loop_now(loop);
-	conn = atomic_exchange(&loop->paused, NULL);
-	while (conn != NULL) {
-		struct connection *next = conn->returned;
-
-		if (thread_self->leads)
-			drive_expired(loop, conn);
-		else
-			loop_pause(loop, conn);
-		conn = next;
-	}
+	if (loop->resuming == NULL)
+		loop->resuming = atomic_exchange(&loop->paused, NULL);
+	while (thread_self->leads && !crash_is_there() &&
+	    (conn = take_first(&loop->resuming)) != NULL)
+		drive_expired(loop, conn);
 }
 
 /* -1 is for ever, and without its sign later than all. */
@@ -575,9 +592,10 @@ static int
 wait_for_events(struct loop *loop, int timeout)
 {
 	const uint64_t before = loop_now(loop);
-	const int count = poller_wait(loop->poller, loop->events, LOOP_BATCH,
-	    timeout);
+	int count;
 
+	assert(loop_leads(loop));
+	count = poller_wait(loop->poller, loop->events, LOOP_BATCH, timeout);
 	set_now(loop);
 	if (timeout >= 0 &&
 	    loop_now(loop) > before + (unsigned)timeout + LATE) {
@@ -655,8 +673,7 @@ patience(struct loop *loop, int timeout)
 {
 	const uint64_t now = loop_now(loop);
 
-	if (atomic_load_explicit(&loop->returned, memory_order_relaxed) !=
-	    NULL)
+	if (has_returned(loop))
 		return 0;
 	timeout = sooner(timeout, next_deadline(loop));
 	timeout = sooner(timeout, accept_patience(loop));
@@ -690,7 +707,8 @@ tick(struct loop *loop)
 static bool
 resume(struct loop *loop, const struct thread *self)
 {
-	if (atomic_load_explicit(&loop->pending, memory_order_relaxed) > 0)
+	if (!crash_is_there() && atomic_load_explicit(&loop->pending,
+	    memory_order_relaxed) > 0)
 		loop->strategy->resume(loop);
 	return self->leads;
 }
@@ -754,8 +772,9 @@ loop_lead(struct loop *loop, struct thread *self)
 			for (;;)	/* the process ends soon */
 				(void)pause();
 		}
-		if (!loop_turn(loop, self, -1) &&
-		    !(self->leads && crash_is_there()))
+		/* The last one taken may have taken the loop away. */
+		if (!self->leads || (!loop_turn(loop, self, -1) &&
+		    !(self->leads && crash_is_there())))
 			return;
 	}
 	if (loop->written_off > 0 && loop->server->control != -1)
@@ -849,6 +868,7 @@ close_connections(struct loop *loop)
 {
 	atomic_store(&loop->returned, NULL);
 	atomic_store(&loop->paused, NULL);
+	loop->returning = loop->resuming = NULL;
 	for (uint32_t i = 0; i < loop->table.used; i++) {
 		struct connection *conn = &loop->table.entries[i];
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "../base/journal.h"
+#include "claim.h"
 #include "connection.h"
 #include "exchange.h"
 #include "memory.h"
@@ -25,6 +26,7 @@
 
 #define LOOP_BATCH	64
 #define SLOT_NONE	UINT32_MAX	/* no line of the scoreboard is free */
+#define SLOTS		256		/* handlers at once in a worker */
 
 struct loop;
 struct listener;
@@ -121,12 +123,25 @@ struct crew {
 	atomic_uint	 watcher_sleeps;	/* a futex word */
 	atomic_bool	 watcher_ends;
 	atomic_bool	 back_wanted;
-	_Atomic uint32_t slots[8];	/* bits: slots in use, 256 of them */
+	_Atomic uint32_t slots[SLOTS / 32];	/* bits: slots in use */
+	struct claim	 claims[SLOTS];	/* of the handlers in them */
 };
 
 /*
  * Who may touch what.  "The leader" is the one thread whose thread.leads is
  * true; see step.c for how that changes hands.
+ *
+ * A thread that does not lead may touch what is constant and what is
+ * anybody's; its own struct thread; the connection that it owns, that is the
+ * second group of it, with its exchange; its handler's line of the scoreboard
+ * and claim; and the crew and the pool under their locks.
+ *
+ * Nor may the leader touch more of what it does not own: of a connection only
+ * what is its own there, and the bits; of a handler that another thread runs
+ * the line of the scoreboard, and the claim, which lends the exchange to who
+ * takes it (see claim.h).
+ *
+ * What is the leader's alone is asserted where it is changed: loop_leads().
  */
 struct loop {
 	/* Constant while the loop runs. */
@@ -174,6 +189,8 @@ struct loop {
 	uint64_t		 checked;	/* ms: its descriptors */
 	struct source		 kick;
 	struct handover		 handover;
+	struct connection	*returning;	/* of those, the ones to drive */
+	struct connection	*resuming;	/* the same of those paused */
 	uint64_t		 resumed;	/* ms: the last look for memory */
 	uint64_t		 ticked;	/* ms: the strategy's last tick */
 	unsigned		 held;		/* children that wait for clients */
@@ -201,6 +218,14 @@ struct loop {
 
 /* The thread that is running, or NULL outside of a loop. */
 extern _Thread_local struct thread *thread_self;
+
+/* For assert(3): this thread leads, or the loop is only being made. */
+static inline bool
+loop_leads(const struct loop *loop)
+{
+	return thread_self == NULL ||
+	    (thread_self->loop == loop && thread_self->leads);
+}
 
 static inline uint64_t
 loop_now(const struct loop *loop)
@@ -403,5 +428,13 @@ void	handler_run(struct loop *loop, struct thread *self,
 
 /* Notes on the scoreboard that the handler of thread moves bytes. */
 void	handler_progress(struct loop *loop, const struct thread *thread);
+
+/* The claim of the handler that a thread runs; NULL if it has no slot. */
+static inline struct claim *
+handler_claim(struct loop *loop, const struct thread *thread)
+{
+	return thread == NULL || thread->slot == SLOT_NONE ? NULL
+	    : &loop->crew.claims[thread->slot % SLOTS];
+}
 
 #endif

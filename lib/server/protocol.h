@@ -101,8 +101,8 @@ struct protocol {
 	void		 (*failed)(struct exchange *, int status);
 
 	/*
-	 * The same in a process that is dying: a whole reply, or NULL if a
-	 * part of another is out.  Async-signal-safe.
+	 * A whole reply for that, which whoever has claimed the handler (see
+	 * claim.h) sends if nothing else is out.  Async-signal-safe.
 	 */
 	const char	*(*lost)(const struct exchange *, int status,
 			    size_t *length);

@@ -155,13 +155,19 @@ scoreboard_journal(const struct scoreboard *board, unsigned worker,
 	return first + (2 * (size_t)worker + which) * board->journal_size;
 }
 
-static void
-copy(char *to, size_t size, const char *from)
+/* Puts the text of a request, behind its client, into words. */
+static size_t
+make_text(uint64_t words[HANDLER_WORDS], const struct peer *client,
+    const char *request)
 {
-	const size_t length = strnlen(from, size - 1);
+	const size_t at = offsetof(struct handler_text, request);
+	const size_t length = strnlen(request,
+	    sizeof(struct handler_text) - at - 1);
 
-	memcpy(to, from, length);
-	to[length] = '\0';
+	memset(words, 0, HANDLER_WORDS * sizeof(*words));
+	memcpy(words, client, sizeof(*client));
+	memcpy((char *)words + at, request, length);
+	return (at + length) / sizeof(*words) + 1;
 }
 
 void
@@ -170,11 +176,14 @@ handler_line_begin(struct handler_line *line, uint64_t now,
 {
 	const unsigned sequence = atomic_load_explicit(&line->sequence,
 	    memory_order_relaxed) | 1;
+	uint64_t words[HANDLER_WORDS];
+	const size_t count = make_text(words, client, request);
 
 	atomic_store_explicit(&line->sequence, sequence, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	line->client = *client;
-	copy(line->request, sizeof(line->request), request);
+	for (size_t i = 0; i < count; i++)
+		atomic_store_explicit(&line->text[i], words[i],
+		    memory_order_relaxed);
 	atomic_store_explicit(&line->progress, now, memory_order_relaxed);
 	atomic_store_explicit(&line->since, now, memory_order_relaxed);
 	atomic_store_explicit(&line->sequence, sequence + 1,
@@ -193,18 +202,21 @@ handler_line_read(const struct handler_line *line, char client[64],
 {
 	const unsigned before = atomic_load_explicit(&line->sequence,
 	    memory_order_acquire);
-	struct peer peer;
-	uint64_t since;
+	uint64_t words[HANDLER_WORDS] = { 0 }, since;
+	struct handler_text text;
 
-	peer = line->client;
-	memcpy(request, line->request, 256);
+	for (size_t i = 0; i < HANDLER_WORDS; i++)
+		words[i] = atomic_load_explicit(&line->text[i],
+		    memory_order_relaxed);
+	memcpy(&text, words, sizeof(text));
+	memcpy(request, text.request, 256);
 	request[255] = '\0';
 	since = atomic_load_explicit(&line->since, memory_order_relaxed);
 	atomic_thread_fence(memory_order_acquire);
 	if ((before & 1) != 0 || before != atomic_load_explicit(
 	    &line->sequence, memory_order_relaxed))
 		return 0;
-	peer_format(&peer, client, 64);
+	peer_format(&text.client, client, 64);
 	return since;
 }
 

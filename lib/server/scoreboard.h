@@ -26,6 +26,13 @@ enum worker_state {
 
 #define SCOREBOARD_LINE	64	/* of a cache: no two writers share one */
 
+struct handler_text {
+	struct peer		client;
+	char			request[256];
+};
+
+#define HANDLER_WORDS	((sizeof(struct handler_text) + 7) / 8)
+
 /* A handler in hand: written by the thread that runs it. */
 struct handler_line {
 	alignas(SCOREBOARD_LINE)
@@ -33,8 +40,7 @@ struct handler_line {
 	_Atomic uint64_t	since;		/* ms, 0: nothing in hand */
 	_Atomic uint64_t	progress;	/* ms: last byte moved */
 	atomic_int		trouble;	/* errno of its client, for a child */
-	struct peer		client;
-	char			request[256];
+	_Atomic uint64_t	text[HANDLER_WORDS];	/* struct handler_text */
 };
 
 struct worker_line {

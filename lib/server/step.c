@@ -207,6 +207,9 @@ spare_main(void *argument)
 		crash_stack_open();
 	(void)pthread_mutex_lock(&crew->lock);
 	for (;;) {
+		/* Its line of the scoreboard is for those that have work. */
+		crew_slot_end(loop, self->slot);
+		self->slot = SLOT_NONE;
 		crew->spares++;
 		self->leads = wait_token(crew);
 		crew->spares--;
@@ -450,8 +453,8 @@ crew_slot(struct loop *loop)
 	for (unsigned i = 0; i < loop->board->handlers; i++) {
 		const uint32_t bit = UINT32_C(1) << (i % 32);
 
-		if ((atomic_fetch_or(&crew->slots[i / 32 % 8], bit) & bit) ==
-		    0)
+		if ((atomic_fetch_or(&crew->slots[i % SLOTS / 32], bit) &
+		    bit) == 0)
 			return i;
 	}
 	return SLOT_NONE;
@@ -463,7 +466,7 @@ crew_slot_end(struct loop *loop, unsigned slot)
 	if (slot == SLOT_NONE)
 		return;
 	handler_line_end(scoreboard_handler(loop->board, loop->index, slot));
-	atomic_fetch_and(&loop->crew.slots[slot / 32 % 8],
+	atomic_fetch_and(&loop->crew.slots[slot % SLOTS / 32],
 	    ~(UINT32_C(1) << (slot % 32)));
 }
 
@@ -482,6 +485,7 @@ handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 {
 	struct exchange *exchange = conn->exchange;
 	struct handler_line *line = line_of(loop, self);
+	struct claim *claim = handler_claim(loop, self);
 
 	if (line != NULL)
 		handler_line_begin(line, loop_now(loop), &conn->peer,
@@ -494,8 +498,12 @@ handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 	exchange->begun = loop_now(loop);
 	exchange->push = drive_push;
 	exchange->pull = drive_pull;
+	if (claim != NULL)
+		claim_begin(claim, exchange);
 	loop->protocol->handle(exchange);
 	self->exchange = NULL;
+	if (claim != NULL && !claim_end(claim))
+		exchange->is_cut = true;
 	if (line != NULL)
 		handler_line_end(line);
 	atomic_fetch_add_explicit(&loop->line->requests, 1,

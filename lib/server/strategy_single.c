@@ -4,6 +4,7 @@
  * runs, another thread may lead the loop; the requests that become whole then
  * go to free workers, or wait in order.
  */
+#include "crash.h"
 #include "handover.h"
 #include "loop.h"
 
@@ -36,7 +37,8 @@ start(struct loop *loop, struct connection *conn)
 {
 	struct thread *self = thread_self;
 
-	if (self->is_main) {
+	/* In a process that dies what comes now is for another worker. */
+	if (self->is_main && !crash_is_there()) {
 		handle(loop, self, conn);
 		return true;
 	}
@@ -68,7 +70,7 @@ resume(struct loop *loop)
 
 	if (self->leads && !self->is_main)
 		relieve_pending(loop);
-	while (self->is_main && self->leads &&
+	while (self->is_main && self->leads && !crash_is_there() &&
 	    (conn = loop_unpend(loop)) != NULL)
 		drive(loop, conn);
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "../base/clock.h"
+#include "crash.h"
 #include "loop.h"
 #include "server.h"
 
@@ -70,7 +71,8 @@ start(struct loop *loop, struct connection *conn)
 {
 	struct thread *self = thread_self;
 
-	if (has_thread(loop)) {
+	/* In a process that dies what comes now is for another worker. */
+	if (has_thread(loop) && !crash_is_there()) {
 		handle(loop, self, conn);
 		return true;
 	}
@@ -84,7 +86,7 @@ resume(struct loop *loop)
 	struct thread *self = thread_self;
 	struct connection *conn;
 
-	while (self->leads && has_thread(loop) &&
+	while (self->leads && has_thread(loop) && !crash_is_there() &&
 	    (conn = loop_unpend(loop)) != NULL)
 		drive(loop, conn);
 }
@@ -95,58 +97,60 @@ resume(struct loop *loop)
  * holds is lost.
  */
 static void
-write_off(struct loop *loop, struct connection *conn)
+write_off(struct loop *loop, const struct handler_line *line,
+    const struct exchange *exchange, bool is_quiet)
 {
-	const struct exchange *exchange = conn->exchange;
+	struct connection *conn = exchange->conn;
 	const unsigned timeout = loop->settings->timeout;
-	char client[64];
+	char client[64] = "", request[256] = "";
 	size_t length = 0;
 	const char *text = loop->protocol->lost(exchange, 504, &length);
 
-	peer_format(&conn->peer, client, sizeof(client));
+	(void)handler_line_read(line, client, request);
 	conn->is_written_off = true;
 	loop->written_off++;
 	server_log(loop->server, TINE_LOG_ERROR, "a handler is stuck: client "
-	    "%s, request \"%.256s\", for over %u.%03u s; its thread is "
-	    "written off, and the worker is replaced", client,
-	    loop->protocol->describe(exchange), timeout / 1000,
-	    timeout % 1000);
-	if (text != NULL)
+	    "%s, request \"%s\", for over %u.%03u s; its thread is "
+	    "written off, and the worker is replaced", client, request,
+	    timeout / 1000, timeout % 1000);
+	if (is_quiet)
 		(void)send(conn->fd, text, length,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)shutdown(conn->fd, SHUT_RDWR);
 	atomic_store(&loop->line->is_lame, 1);
 }
 
-static uint64_t
-last_progress(const struct loop *loop, const struct exchange *exchange)
+static bool
+is_overdue(const struct loop *loop, const struct handler_line *line)
 {
-	const struct thread *thread = exchange->thread;
-	uint64_t progress = 0;
+	const uint64_t since = atomic_load_explicit(&line->since,
+	    memory_order_relaxed);
+	const uint64_t progress = atomic_load_explicit(&line->progress,
+	    memory_order_relaxed);
 
-	if (thread != NULL && thread->slot != SLOT_NONE)
-		progress = atomic_load(&scoreboard_handler(loop->board,
-		    loop->index, thread->slot)->progress);
-	return progress > exchange->begun ? progress : exchange->begun;
+	return since != 0 && loop_now(loop) >= loop->settings->timeout +
+	    (progress > since ? progress : since);
 }
 
 static void
 tick(struct loop *loop)
 {
-	const unsigned timeout = loop->settings->timeout;
-
-	if (timeout == 0 || loop->settings->workers == 0 ||
+	if (loop->settings->timeout == 0 || loop->settings->workers == 0 ||
 	    loop_now(loop) < loop->judge_after ||
 	    atomic_load(&loop->line->busy) == 0)
 		return;
-	for (uint32_t i = 0; i < loop->table.used; i++) {
-		struct connection *conn = &loop->table.entries[i];
+	for (unsigned i = 0; i < loop->board->handlers && i < SLOTS; i++) {
+		const struct handler_line *line = scoreboard_handler(
+		    loop->board, loop->index, i);
+		struct claim *claim = &loop->crew.claims[i];
+		const unsigned word = claim_look(claim);
 
-		if (conn->state == CONNECTION_HANDLING &&
-		    !conn->is_written_off && conn->exchange != NULL &&
-		    conn->exchange->thread != NULL && loop_now(loop) >=
-		    last_progress(loop, conn->exchange) + timeout)
-			write_off(loop, conn);
+		if (claim_state(word) == CLAIM_NONE ||
+		    !is_overdue(loop, line) || !claim_take(claim, word))
+			continue;
+		write_off(loop, line, claim->exchange,
+		    claim_state(word) == CLAIM_QUIET);
+		claim_told(claim);
 	}
 }
 

@@ -92,7 +92,7 @@ START_TEST(path_never_leaves)
 	static const char *const pieces[] = {
 		"/", ".", "..", "%2e", "%2f", "a", "//", "%2E%2e", "%5c"
 	};
-	char text[64], out[64];
+	char text[72], out[64];
 
 	for (unsigned i = 0; i < 9 * 9 * 9 * 9 * 9; i++) {
 		struct path path;

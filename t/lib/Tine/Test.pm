@@ -179,7 +179,8 @@ sub program { return build("t/target") }
 # Starts a server and does not wait for it.  Options: program, args (list),
 # mode, workers, bind (list), bare (all options are in args), env, quiet (log
 # lines that are expected, as a pattern), nofile (a limit), before (called in
-# its process before exec).  By hand the suite can be run locked in, with
+# its process before exec), is_cut (handlers do not end before the process
+# does: ThreadSanitizer would take their threads for a leak).  By hand the suite can be run locked in, with
 # TINE_SANDBOXED=--sandbox in the environment, to find what that breaks.
 # TINE_VALGRIND is the command that runs it; see t/valgrind.
 sub launch {
@@ -208,6 +209,8 @@ sub launch {
 		open(STDOUT, ">", $self->{out});
 		open(STDERR, ">>", $self->{err});
 		$ENV{$_} = $o{env}{$_} for keys %{$o{env} // {}};
+		$ENV{TSAN_OPTIONS} = join(":", $ENV{TSAN_OPTIONS} // (),
+		    "report_thread_leaks=0") if $o{is_cut};
 		$o{before}->() if $o{before};
 		if ($o{nofile}) {
 			exec("sh", "-c", 'ulimit -n "$0"; exec "$@"',
