@@ -509,4 +509,29 @@ subtest "HUP during crash back-off ends it; TTOU below 1; one worker" => sub {
 	is($server->ask("/hello")->{status}, 200, "it serves");
 	$server->stop;
 };
+# What was answered is not in the input that moves; what came behind it is.
+for my $mode (@modes) {
+	subtest "the request behind a reply that moves is the next ($mode)" => sub {
+		my $server = start(program => build("t/wreck"), mode => $mode,
+		    workers => 1, quiet => qr/in a handler|worker \d|child \d/);
+		for my $how ("a reload", "a crash") {
+			my $client = $server->connection;
+
+			$client->send(request("/big?bytes=30000000") .
+			    request("/hello"));
+			$client->more(time + 10 * slow());
+			$how eq "a reload"
+			    ? $server->tell("HUP", qr/reloaded: 1/)
+			    : $server->ask("/crash?how=null");
+			is(length($client->reply("GET", 20)->{body} // ""),
+			    30000000, "$how: the reply is whole");
+			is($client->reply->{body} // "", "Hello, world!",
+			    "and the next");
+			$client->send(request("/hello"));
+			is($client->reply->{body} // "", "Hello, world!",
+			    "and the one after that");
+		}
+		$server->stop;
+	};
+}
 done_testing;

@@ -490,6 +490,15 @@ handle(struct exchange *exchange)
 	http->is_handling = false;
 }
 
+static size_t
+used(const struct exchange *exchange)
+{
+	const struct http *http = exchange->protocol;
+	const size_t there = exchange->input.end - exchange->input.start;
+
+	return http->request_end < there ? http->request_end : there;
+}
+
 static void
 done(struct exchange *exchange, enum outcome outcome)
 {
@@ -498,9 +507,7 @@ done(struct exchange *exchange, enum outcome outcome)
 	if (http->reply.code != 0 && outcome != OUTCOME_GIVEN)
 		log_reply(http);
 	request_end(http);
-	exchange->input.start += http->request_end;
-	if (exchange->input.start > exchange->input.end)
-		exchange->input.start = exchange->input.end;
+	exchange->input.start += used(exchange);
 }
 
 static const char *
@@ -786,6 +793,7 @@ const struct protocol protocol_http = {
 	.late = late,
 	.full = full,
 	.done = done,
+	.used = used,
 	.save = save,
 	.restore = restore,
 	.rehearse = rehearse,

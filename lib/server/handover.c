@@ -187,20 +187,23 @@ add_exchange(struct loop *loop, struct parcel *parcel,
 	struct message *head = &parcel->head;
 	const bool is_request = head->state == MOVED_BODY ||
 	    head->state == MOVED_WHOLE;
-	size_t length = 0;
+	size_t length = 0, used = 0;
 
+	/* Whose reply is being sent has been a request: it is no other. */
+	if (head->state == MOVED_DRAINING)
+		used = loop->protocol->used(exchange);
 	if (is_request && loop->protocol->pack(exchange, loop->handover.state,
 	    sizeof(loop->handover.state), &length) == -1)
 		return -1;
 	head->state_length = length;
-	head->input_length = input->end - input->start;
+	head->input_length = input->end - input->start - used;
 	head->flags |= (exchange->is_close ? FLAG_CLOSE : 0) |
 	    (exchange->ends_by_close ? FLAG_BY_CLOSE : 0) |
 	    (exchange->is_unread ? FLAG_UNREAD : 0) |
 	    (exchange->is_cut ? FLAG_CUT : 0);
 	add_part(parcel, loop->handover.state, length);
-	add_part(parcel, input->data + input->start,
-	    input->end - input->start);
+	add_part(parcel, input->data + input->start + used,
+	    head->input_length);
 	if (is_request && exchange->body.fd != -1) {
 		head->flags |= FLAG_BODY;
 		head->body_length = (uint64_t)exchange->body.length;

@@ -66,6 +66,12 @@ struct protocol {
 	void		 (*done)(struct exchange *, enum outcome);
 
 	/*
+	 * How much of the input is the request's, for whose reply this
+	 * connection waits: done() takes it away.  Async-signal-safe.
+	 */
+	size_t		 (*used)(const struct exchange *);
+
+	/*
 	 * For a handler in another process.  save() writes what was found of
 	 * a whole request and returns its length; the process that has it
 	 * also gets the first *input_length bytes of the input, and calls
