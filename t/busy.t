@@ -13,7 +13,7 @@ for my $workers (0, 1) {
 	for my $how ("sleep", "spin") {
 		my $server = start(mode => "single", workers => $workers,
 		    args => ["--header-timeout=0.5s", "--keep-alive=0.7s",
-		    "--body-timeout=30s"]);
+		    "--body-timeout=30s", "--timeout=0"]);
 		my $name = "$how, $workers workers";
 		my $reader = $server->connection;
 		my $idle = $server->connection;
