@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -33,9 +34,9 @@ static struct {
 	struct source		 timer;		/* of the watchdog */
 	struct notify		 notify;
 	pid_t			 pid;
-	volatile sig_atomic_t	 is_serving;
-	volatile sig_atomic_t	 interrupts;
-	volatile sig_atomic_t	 stops, hang_ups, reopens;
+	/* The main thread's signals; another may lead, and obey them. */
+	atomic_int		 is_serving, interrupts;
+	atomic_int		 stops, hang_ups, reopens;
 } alone;
 
 /* ----------------------------------------------------------------- signals */
