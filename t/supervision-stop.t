@@ -156,7 +156,7 @@ subtest "16. TERM with a handler of 60 s and --graceful-timeout=1" => sub {
 
 		push @names, $name;
 		push @all, start(mode => $mode, workers => $workers,
-		    args => ["--graceful-timeout=1"],
+		    args => ["--graceful-timeout=1"], is_cut => 1,
 		    quiet => qr/cut off|in a handler|worker|child/);
 	};
 	my @held = map { held($_, 60000) } @all;
@@ -181,7 +181,7 @@ sub end_all {
 
 		push @names, $name;
 		push @all, start(mode => $mode, workers => $workers,
-		    quiet => qr/in a handler|cut off|worker/);
+		    is_cut => 1, quiet => qr/in a handler|cut off|worker/);
 	};
 	my @clients = map { $_->connection } @all;
 	$_->send(request($path)) for @clients;

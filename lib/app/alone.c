@@ -65,7 +65,7 @@ give_up(int sig)
 	leave_lines(&server->requests);
 	leave_lines(&server->errors);
 	for (size_t i = 0; i < server->listener_count; i++)
-		listener_close(&server->listeners[i], true);
+		listener_remove(&server->listeners[i]);
 	pidfile_drop(server);
 	_exit(EX_OK);
 }

@@ -241,18 +241,24 @@ listener_open(struct listener *listener, const struct endpoint *endpoint,
 }
 
 void
-listener_close(struct listener *listener, bool remove)
+listener_remove(const struct listener *listener)
 {
 	const char *path = listener->endpoint.address.un.sun_path;
 	struct stat there;
 
-	if (listener->source.fd == -1)
-		return;
-	if (remove && !listener->is_inherited &&
-	    is_file(&listener->endpoint) && lstat(path, &there) == 0 &&
-	    there.st_dev == listener->device &&
+	if (!listener->is_inherited && is_file(&listener->endpoint) &&
+	    lstat(path, &there) == 0 && there.st_dev == listener->device &&
 	    there.st_ino == listener->inode)
 		(void)unlink(path);
+}
+
+void
+listener_close(struct listener *listener, bool remove)
+{
+	if (listener->source.fd == -1)
+		return;
+	if (remove)
+		listener_remove(listener);
 	descriptor_close(listener->source.fd);
 	listener->source.fd = -1;
 }

@@ -42,9 +42,12 @@ bool	listener_is_listening(int fd);
 int	listener_adopt(struct listener *listener, int fd, bool is_ours);
 
 /*
- * Closes the descriptor.  With remove, a Unix socket's file goes too, if it
- * is still the one that was made.
+ * Removes a Unix socket's file, if it is still the one that was made.  In a
+ * signal handler, too, whatever another thread does with the descriptor.
  */
+void	listener_remove(const struct listener *listener);
+
+/* Closes the descriptor; with remove, its file goes, too. */
 void	listener_close(struct listener *listener, bool remove);
 
 /* Whether clients that connect are made to speak before they are accepted. */
