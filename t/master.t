@@ -51,7 +51,7 @@ for my $mode (@modes) {
 	$server = start(mode => $mode, workers => 0);
 	kill("INT", $server->{pid});
 	is($server->ended(10), 0, "$mode: INT without a master");
-	$server = start(mode => $mode, workers => 0);
+	$server = start(mode => $mode, workers => 0, is_cut => 1);
 	$busy = $server->connection;
 	$busy->send(request("/hang"));
 	sleep 0.2;

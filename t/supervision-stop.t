@@ -246,7 +246,8 @@ subtest "18. TERM to the whole process group" => sub {
 			    "no death, and no new worker");
 		}
 		# As a terminal does it.
-		my $server = start(mode => $mode, workers => $workers);
+		my $server = start(mode => $mode, workers => $workers,
+		    is_cut => 1);
 		my $client = held($server, 30000);
 		my $begun = time;
 		kill("INT", -$server->{pid});

@@ -208,8 +208,7 @@ has_enough(const struct loop *loop, const struct connection *conn)
 		const struct connection *other = &loop->table.entries[i];
 
 		/* Whose a proxy's connection will be nobody knows yet. */
-		count += other->state != CONNECTION_FREE &&
-		    other->state != CONNECTION_PROXY && other != conn &&
+		count += other->is_admitted && other != conn &&
 		    peer_has_host_of(&other->peer, peer);
 	}
 	return count >= most;
@@ -243,7 +242,8 @@ accept_admit(struct loop *loop, struct connection *conn)
 {
 	const bool is_known = is_welcome(loop, &conn->peer);
 
-	if (is_known && !has_enough(loop, conn))
+	conn->is_admitted = is_known && !has_enough(loop, conn);
+	if (conn->is_admitted)
 		return true;
 	if (is_known)
 		turn_away(loop, dup(conn->fd));

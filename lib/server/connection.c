@@ -89,6 +89,7 @@ connection_free(struct connection_table *table, struct connection *conn)
 	conn->state = CONNECTION_FREE;
 	conn->generation++;
 	conn->fd = -1;
+	conn->is_admitted = false;
 	atomic_store_explicit(&conn->ready, 0, memory_order_relaxed);
 	table->count--;
 	/* The last one used comes first: its lines are in the cache. */

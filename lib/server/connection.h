@@ -68,6 +68,7 @@ struct connection {
 	bool			 is_polled;
 	bool			 is_polled_write;
 	bool			 is_written_off; /* its handler never ends */
+	bool			 is_admitted;	/* its peer is its client */
 
 	/* Its owner's. */
 	uint8_t			 state;		/* enum connection_state */

@@ -654,6 +654,7 @@ settle_in(struct loop *loop, struct arrival *arrival)
 		return false;
 	}
 	conn->state = (uint8_t)state_of((enum moved)head->state);
+	conn->is_admitted = conn->state != CONNECTION_PROXY;
 	drive(loop, conn);
 	return true;
 }
