@@ -88,7 +88,7 @@ each_mode {
 	    "close_connection tells");
 
 	my $left = $server->ask("/limit")->{body};
-	if ($workers == 0 || $mode eq "thread") {
+	if ($workers == 0) {
 		is($left, -1, "no --timeout here");
 	} else {
 		ok($left > 0 && $left <= 30000, "what is left of --timeout");

@@ -159,12 +159,16 @@ handle(struct tine_server *server, int count)
 static int
 prefork(struct tine_server *server)
 {
+	int status;
+
 	if (tine_server_bind(server, "127.0.0.1:0") == -1)
 		return EXIT_FAILURE;
 	(void)printf("Starting server, use <Ctrl-C> to stop\n"
 	    "Listening on http://%s/\n", tine_server_address(server, 0));
 	(void)fflush(stdout);
-	return tine_prefork(server);
+	status = tine_prefork(server);
+	tine_server_free(server);
+	return status;
 }
 
 int
