@@ -96,10 +96,6 @@ connection_free(struct connection_table *table, struct connection *conn)
 	TAILQ_INSERT_HEAD(&table->free, conn, entry);
 }
 
-/*
- * The lowest bit tells connections from the loop's other sources, whose tags
- * are pointers.
- */
 /* What the kernel still has of what was sent; 0 if it does not say. */
 static uint64_t
 untaken(const struct connection *conn)
@@ -126,6 +122,10 @@ connection_has_taken(struct connection *conn)
 	return conn->bytes < before;
 }
 
+/*
+ * The lowest bit tells connections from the loop's other sources, whose tags
+ * are pointers.
+ */
 uint64_t
 connection_tag(const struct connection_table *table,
     const struct connection *conn)

@@ -489,7 +489,6 @@ drive_push(struct exchange *exchange, bool wait)
 {
 	struct connection *conn = exchange->conn;
 	const uint64_t before = exchange->output.sent;
-	uint64_t late = UINT64_MAX;	/* sent when the time was over */
 	struct claim *claim = handler_claim(exchange->loop, exchange->thread);
 
 	if (claim != NULL && !claim_send(claim)) {
@@ -518,18 +517,9 @@ drive_push(struct exchange *exchange, bool wait)
 		case SENT_PART:
 			if (!wait)
 				return 0;
-			/* It was tried once more: see expire_sending(). */
-			if (exchange->output.sent == late) {
-				errno = ETIMEDOUT;
-				return -1;
-			}
-			late = UINT64_MAX;
-			if (wait_for(exchange, POLLOUT,
+			if (!wait_for(exchange, POLLOUT,
 			    exchange->loop->settings->send_timeout))
-				break;
-			if (errno != ETIMEDOUT)
 				return -1;
-			late = exchange->output.sent;
 			break;
 		}
 	}
@@ -609,22 +599,9 @@ expire_request(struct loop *loop, struct connection *conn)
 	drive(loop, conn);
 }
 
-/*
- * The kernel tells of room when a third of its buffer is free, and a client
- * that reads 10 KB a second takes minutes for that.  Whether it takes less is
- * known only by trying.
- */
 static void
 expire_sending(struct loop *loop, struct connection *conn)
 {
-	struct output *output = &conn->exchange->output;
-	const uint64_t before = output->sent;
-
-	if (loop_now(loop) - conn->since >= loop->settings->send_timeout) {
-		(void)output_send(output, conn->fd);
-		if (output->sent != before)
-			conn->since = loop_now(loop);
-	}
 	if (loop_now(loop) - conn->since < loop->settings->send_timeout) {
 		drive(loop, conn);
 		return;
