@@ -29,14 +29,6 @@ sub replaced {
 	return @now == $count && !grep { $old{$_} } @now;
 }
 
-sub touch {
-	my ($path, $text) = @_;
-
-	open(my $out, ">", $path) or die "$path: $!";
-	print $out $text // "";
-	close($out);
-}
-
 sub zombies {
 	my $of = shift;
 
@@ -126,7 +118,7 @@ subtest "27. workers that all begin to die as soon as they are ready: few forks,
 	my $server = start(program => build("bin/tine"), workers => 4,
 	    args => ["$dir/module.so"], env => { WRECK => $dir },
 	    quiet => $noise);
-	touch("$dir/die");
+	spew("$dir/die", "");
 	sleep $seconds;
 	my $deaths = () = $server->err =~ /\(pid \d+\) died: signal 9/g;
 	my @delays = delays($server);
@@ -152,7 +144,7 @@ subtest "27. one slot is tried; a request that is completed brings all back" => 
 	my $dir = tempdir(CLEANUP => 1);
 	my $server = wreck(workers => 3, env => { WRECK => $dir });
 
-	touch("$dir/die-slowly");
+	spew("$dir/die-slowly", "");
 	ok($server->log_like(qr/started in 0\.50 s/, 10), "a crash loop");
 	my $most = 0;
 	wait_for {
@@ -165,7 +157,7 @@ subtest "27. one slot is tried; a request that is completed brings all back" => 
 	is($server->ask("/hello", seconds => 10)->{status}, 200, "it serves");
 	ok((wait_for { my @now = $server->workers_of; @now == 3 } 2),
 	    "all are there again");
-	touch("$dir/die");
+	spew("$dir/die", "");
 	ok($server->log_like(qr/in 2\.00 s.*\n(.*\n)*.*started in 0\.25 s/, 10),
 	    "the next time the delays begin anew");
 	kill("TERM", $server->{pid});
@@ -178,7 +170,7 @@ subtest "27. TTIN and HUP end the wait" => sub {
 		my $server = wreck(workers => 2, env => { WRECK => $dir },
 		    quiet => qr/worker|in a row|reload/);
 
-		touch("$dir/die");
+		spew("$dir/die", "");
 		ok($server->log_like(qr/started in 4\.00 s/, 20),
 		    "$signal: 4 s to go");
 		unlink("$dir/die");
@@ -218,7 +210,7 @@ subtest "36. wall clock set forward and back an hour: no worker killed" => sub {
 		is(answered(@idle), 5, "$mode: clients");
 
 		for my $shift (3600, -3600, 0) {
-			touch("$dir/clock", $shift);
+			spew("$dir/clock", $shift);
 			my $busy = $server->connection;
 			$busy->send(request("/sleep?ms=300"));
 			is($busy->reply->{status}, 200, "$shift: served");
@@ -305,7 +297,7 @@ subtest "39. one connection, 32 idle workers: few wake-ups" => sub {
 	my $server = start(workers => 32, program => build("t/wreck"),
 	    env => { LD_PRELOAD => build("t/preload.so"), PRELOAD => $dir });
 
-	touch("$dir/accepts");
+	spew("$dir/accepts", "");
 	is($server->ask("/hello")->{status}, 200, "answered") for 1 .. 50;
 	my $empty = length slurp("$dir/accepts");
 	cmp_ok($empty, "<=", 100, "2 empty accepts each on average at " .

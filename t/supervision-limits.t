@@ -17,14 +17,6 @@ sub wreck {
 	    quiet => $noise, %o, args => ["--drain-idle=0.1", @{$o{args}}]);
 }
 
-sub touch {
-	my ($path, $text) = @_;
-
-	open(my $out, ">", $path) or die "$path: $!";
-	print $out $text // "";
-	close($out);
-}
-
 sub count_like {
 	my ($server, $pattern) = @_;
 	my $count = () = $server->err =~ /$pattern/g;
@@ -52,7 +44,7 @@ subtest "42. injected EAGAIN, ENOMEM at fork for 5 s: the rest serves, the numbe
 		    env => { LD_PRELOAD => build("t/preload.so"),
 			PRELOAD => $dir });
 		$try->[3]->ask("/hello") for 1 .. 8;
-		touch("$dir/fork", $try->[1]);
+		spew("$dir/fork", $try->[1]);
 		kill("KILL", ($try->[3]->workers_of)[0, 1]);
 	}
 	# In mode fork there are children, too, that cannot be forked.
@@ -210,7 +202,7 @@ subtest "46. a hook calls system(3) and waitpid(-1) in the master: no worker los
 		my $server = wreck(mode => $mode, workers => 3,
 		    env => { WRECK => $dir }, quiet => qr/./);
 
-		touch("$dir/careless");
+		spew("$dir/careless", "");
 		for (1 .. 5) {
 			my @now = $server->workers_of;
 			$server->ask("/hello") for 1 .. 6;

@@ -58,6 +58,18 @@ sub is_well {
 	ok((wait_for { $server->workers_of == ($count // 2) }), "all workers");
 }
 
+# As a master does whose workers are its own again.
+sub replaces_each {
+	my $server = shift;
+
+	for my $victim ($server->workers_of) {
+		kill("KILL", $victim);
+		ok((wait_for { my @now = $server->workers_of;
+		    @now == 2 && !grep { $_ == $victim } @now }),
+		    "a worker that dies is replaced");
+	}
+}
+
 for my $mode (@modes) {
 	subtest "67. 3 upgrades under load: no failure, same pid, the new " .
 	    "reply; descriptors do not grow; Unix socket there ($mode)" =>
@@ -138,12 +150,7 @@ subtest "68. new binary: missing, not executable, wrong format, exits 78, " .
 		is_well($server, "first");
 		is($server->still_answered(@idle), 10, "idle ones, too");
 		@idle = ();
-		for my $victim ($server->workers_of) {
-			kill("KILL", $victim);
-			ok((wait_for { my @now = $server->workers_of;
-			    @now == 2 && !grep { $_ == $victim } @now }),
-			    "a worker that dies is replaced");
-		}
+		replaces_each($server);
 		is_well($server, "first");
 		@idle = $server->idle_clients(10);
 	};
@@ -179,12 +186,7 @@ subtest "68. the new one fails behind its --test: the old one has its " .
 		is_well($server, "first");
 		is($server->still_answered(@idle), 10, "idle ones, too");
 		ok(-e "$dir/68.pid", "the pidfile is there");
-		for my $victim ($server->workers_of) {
-			kill("KILL", $victim);
-			ok((wait_for { my @now = $server->workers_of;
-			    @now == 2 && !grep { $_ == $victim } @now }),
-			    "a worker that dies is replaced");
-		}
+		replaces_each($server);
 		is_well($server, "first");
 		@idle = $server->idle_clients(10);
 	};

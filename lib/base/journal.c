@@ -19,13 +19,19 @@
 
 #define PATIENCE	10	/* ms that a pipe's reader may take */
 
+static void
+aim(struct journal *journal, int fd)
+{
+	journal->fd = fd;
+	journal->is_prompt = fd != -1 && isatty(fd) == 1;
+}
+
 void
 journal_open(struct journal *journal, int fd, char *data, size_t size,
     _Atomic uint32_t *used)
 {
 	(void)pthread_mutex_init(&journal->lock, NULL);
-	journal->fd = fd;
-	journal->is_prompt = fd != -1 && isatty(fd) == 1;
+	aim(journal, fd);
 	journal->data = data;
 	journal->size = size;
 	journal->used = used;
@@ -171,8 +177,7 @@ void
 journal_move(struct journal *journal, int fd)
 {
 	(void)pthread_mutex_lock(&journal->lock);
-	journal->fd = fd;
-	journal->is_prompt = fd != -1 && isatty(fd) == 1;
+	aim(journal, fd);
 	(void)pthread_mutex_unlock(&journal->lock);
 }
 
