@@ -3,10 +3,12 @@
  * What the tests shoot at: says what it was asked, and misbehaves on request.
  * A program and a module, like the examples.
  */
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,28 +170,24 @@ late_error(struct tine_request *req)
 }
 
 /* A file that is made once: what a server of files costs. */
+/* The file that the environment names: what a benchmark serves. */
 static void
 send_kept_file(struct tine_request *req)
 {
-	static FILE *file;
-	const long bytes = 10000000;
-	char block[BLOCK];
+	const char *path = getenv("TARGET_FILE");
+	struct stat st;
+	const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
-	if (file == NULL && (file = tmpfile()) != NULL) {
-		for (long at = 0; at < bytes; at += BLOCK) {
-			fill(block, at);
-			(void)fwrite(block, 1, BLOCK, file);
-		}
-		(void)fflush(file);
-	}
-	if (file == NULL) {
+	if (fd == -1 || fstat(fd, &st) == -1) {
 		tine_send_error(req, 500, NULL, NULL);
+		if (fd != -1)
+			(void)close(fd);
 		return;
 	}
 	tine_send_response(req, 200, NULL);
-	tine_send_headerf(req, "Content-Length", "%ld", bytes);
+	tine_send_headerf(req, "Content-Length", "%jd", (intmax_t)st.st_size);
 	tine_end_headers(req);
-	tine_send_file(req, dup(fileno(file)), 0, bytes);
+	tine_send_file(req, fd, 0, st.st_size);
 }
 
 static void
@@ -472,7 +470,7 @@ user(struct tine_request *req)
 
 static const struct place places[] = {
 	{ "/hello", hello }, { "/pid", pid }, { "/sleep", sleep_ms },
-	{ "/spin", spin }, { "/file10m", send_kept_file }, { "/big", big }, { "/nolength", no_length },
+	{ "/spin", spin }, { "/file", send_kept_file }, { "/big", big }, { "/nolength", no_length },
 	{ "/sendfile", send_file }, { "/flush", flush }, { "/count", count },
 	{ "/crash", crash_now }, { "/crash-half", crash_half },
 	{ "/hang", hang }, { "/exit", exit_now }, { "/inject", inject },
