@@ -552,7 +552,7 @@ START_TEST(size_is_bounded)
 }
 END_TEST
 
-/* What another process hands over; see framing.c. */
+/* What another process hands over; see request_pack.c. */
 START_TEST(decoder_is_checked)
 {
 	struct chunked chunked;
