@@ -62,6 +62,23 @@ for (1 .. 200) {
 ok(!$served{none}, "200 connections one after the other are served");
 $server->stop;
 
+# A crowd that comes at once is taken at once, by all of them.
+for my $mode (@modes) {
+	my $server = start(mode => $mode, workers => 4,
+	    args => ["--child-requests=1000000"]);
+	my @clients = map { $server->connection } 1 .. 400;
+
+	$_->send(request("/hello")) for @clients;
+	is(scalar(grep { $_->reply("GET", 20)->{status} == 200 } @clients),
+	    400, "$mode: 400 that come at once are answered");
+	my $held = $server->held;
+	my @share = map { $held->{$_} } $server->workers_of;
+	my ($least, $most) = ends_of(@share);
+	cmp_ok($most, "<=", (slow() > 1 ? 4 : 1.5) * $least,
+	    "spread evenly: @share");
+	$server->stop;
+}
+
 # A worker that is busy is passed over.
 $server = start(workers => 2);
 my $busy = $server->connection;

@@ -25,6 +25,7 @@
 #define PAUSE	2	/* ms that the listeners stay out of the poll set */
 #define REST	100	/* ms without accepting when descriptors ran out */
 #define STUCK	10	/* ms: a busy worker that has no turns is not counted */
+#define FEW	16	/* clients for each worker that wait are no crowd */
 #define LOOK	10	/* ms between two looks at what the others have */
 
 /* ------------------------------------------------------------- who accepts */
@@ -42,9 +43,21 @@ takes_part(const struct worker_line *line, uint64_t now)
 	return state == WORKER_IDLE || state == WORKER_BUSY;
 }
 
+/* How many wait to be accepted, beyond what the careful way soon takes. */
+static uint64_t
+crowd(const struct loop *loop, uint64_t workers)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < loop->listener_count; i++)
+		count += listener_waiting(&loop->listeners[i]);
+	return count > workers * FEW ? count - workers * FEW : 0;
+}
+
 /*
  * Whether this worker has no more than its share, and one; with a single
- * connection it never has more.
+ * connection it never has more.  A crowd that waits to be accepted counts, so
+ * that each worker takes its part of it without a pause.
  */
 static bool
 has_room(const struct loop *loop)
@@ -68,7 +81,8 @@ has_room(const struct loop *loop)
 	}
 	if (loop->table.count >= loop->table.size)
 		return sum >= workers * loop->table.size;
-	return loop->table.count * workers <= sum + workers;
+	return loop->table.count * workers <= sum + workers ||
+	    loop->table.count * workers < sum + crowd(loop, workers);
 }
 
 static void

@@ -263,6 +263,19 @@ listener_close(struct listener *listener, bool remove)
 	listener->source.fd = -1;
 }
 
+unsigned
+listener_waiting(const struct listener *listener)
+{
+	struct tcp_info info = { .tcpi_unacked = 0 };
+	socklen_t length = sizeof(info);
+
+	/* Of a socket that listens this is the length of its queue. */
+	if (getsockopt(listener->source.fd, IPPROTO_TCP, TCP_INFO, &info,
+	    &length) == -1)
+		return 0;
+	return info.tcpi_unacked;
+}
+
 void
 listener_defer(struct listener *listener, bool on)
 {

@@ -50,6 +50,9 @@ void	listener_remove(const struct listener *listener);
 /* Closes the descriptor; with remove, its file goes, too. */
 void	listener_close(struct listener *listener, bool remove);
 
+/* How many clients wait to be accepted; 0 where the system does not tell. */
+unsigned listener_waiting(const struct listener *listener);
+
 /* Whether clients that connect are made to speak before they are accepted. */
 void	listener_defer(struct listener *listener, bool on);
 
