@@ -60,7 +60,8 @@ fails(66, qr/neither a directory nor/, "/dev/null");
 subtest "85. Every option and tine.conf line; --test" => sub {
 	my ($shown, $help) = run_command($tine, "--help");
 	my %values = (N => ["x", "", "1x", "-5", "0x10",
-	    "99999999999999999999"], TIME => ["x", "", "1d", "-1", "1e3"],
+	    "99999999999999999999"], TIME => ["x", "", "1d", "-1", "1e3",
+	    "0.5ms"],
 	    SIZE => ["x", "", "1X", "-1", "K"], MODE => ["x", ""],
 	    NAME => ["x", ""], TYPE => ["x", "", "x/", "a/b\tc"],
 	    ADDRESS => ["", "x:y"], FILE => [""], TEXT => ["", "a\tb"],

@@ -343,15 +343,20 @@ for my $case (["--sandbox=maybe", 64, qr/--sandbox=maybe: .*on nor off/],
 	is($status, $case->[1], $case->[0]);
 	like($text, $case->[2], "says why");
 }
-SKIP: {
-	skip "no Landlock", 2 unless $has_landlock;
+# A path that is not there is found at the start, and by --test.
+for my $case (["read", "--workers=0"], ["read", "--workers=1"],
+    ["write", "--mode=fork"], ["write", "--test"]) {
+	my ($way, @args) = @$case;
 	my ($status, $text) = run_command("timeout", 30, build("bin/tine"),
-	    "--bind=127.0.0.1:0", "--sandbox", "--sandbox-read=$dir/none",
-	    $module);
-	isnt($status, 0, "a path that is not there");
-	like($text, qr/--sandbox-read=\Q$dir\E\/none: No such file/,
+	    "--bind=127.0.0.1:0", "--sandbox", @args,
+	    "--sandbox-$way=$dir/none", $module);
+	is($status, 66, "--sandbox-$way=missing (@args)");
+	like($text, qr/^tine: --sandbox-$way=\Q$dir\E\/none: No such file/,
 	    "is named");
 }
+is((run_command("timeout", 30, build("bin/tine"), "--test", "--no-sandbox",
+    "--sandbox-read=$dir/none", $module))[0], 0,
+    "without a sandbox nobody looks for it");
 for my $args (["--no-sandbox"], ["--sandbox=off"],
     ["--sandbox", "--no-sandbox"]) {
 	my $server = start_sandboxed(args => $args);

@@ -13,6 +13,7 @@
 #include <sysexits.h>
 
 #include "../base/failure.h"
+#include "../prefork/sandbox.h"
 #include "paths.h"
 
 static bool
@@ -96,30 +97,72 @@ paths_resolve(struct tine_server *server)
 	return 0;
 }
 
+/* Says what is wrong with a path, by errno; returns the exit status. */
+static int
+refuse(const char *option, const char *root, const char *path,
+    const char *remedy)
+{
+	if (errno == ENOMEM) {
+		(void)failure("no memory for a path");
+		return EX_OSERR;
+	}
+	(void)failure("--%s=%s: %s%s (%s)", option, path, strerror(errno),
+	    root != NULL ? ", within --chroot" : "", remedy);
+	return EX_NOINPUT;
+}
+
+/* Finds out about path, as it is within root, if there is one. */
+static int
+look_at(const char *root, const char *path, struct stat *there)
+{
+	char *whole;
+	int result;
+
+	if (asprintf(&whole, "%s%s", root != NULL ? root : "", path) == -1) {
+		errno = ENOMEM;
+		return -1;
+	}
+	result = stat(whole, there);
+	free(whole);
+	return result;
+}
+
 static int
 check_directory(const char *option, const char *root, const char *path)
 {
 	struct stat there;
-	char *whole;
 	int result;
 
 	if (path == NULL)
 		return EX_OK;
-	if (asprintf(&whole, "%s%s", root != NULL ? root : "", path) == -1) {
-		(void)failure("no memory for a path");
-		return EX_OSERR;
-	}
-	result = stat(whole, &there);
+	result = look_at(root, path, &there);
 	if (result == 0 && !S_ISDIR(there.st_mode)) {
 		errno = ENOTDIR;
 		result = -1;
 	}
-	free(whole);
 	if (result == 0)
 		return EX_OK;
-	(void)failure("--%s=%s: %s%s (name a directory)", option, path,
-	    strerror(errno), root != NULL ? ", within --chroot" : "");
-	return EX_NOINPUT;
+	return refuse(option, root, path, "name a directory");
+}
+
+/* Each process that locks itself in looks for them anew. */
+static int
+check_sandbox(const struct tine_server *server)
+{
+	const struct settings *settings = &server->settings;
+	struct stat there;
+
+	if (!sandbox_is_wanted(server))
+		return EX_OK;
+	for (unsigned i = 0; i < settings->sandbox_path_count; i++) {
+		const struct sandbox_path *named = &settings->sandbox_paths[i];
+
+		if (look_at(settings->chroot, named->path, &there) == -1)
+			return refuse(named->is_writable ? "sandbox-write"
+			    : "sandbox-read", settings->chroot, named->path,
+			    "name what is there");
+	}
+	return EX_OK;
 }
 
 int
@@ -133,5 +176,7 @@ paths_check(const struct tine_server *server)
 	if (status == EX_OK)
 		status = check_directory("spool-dir", settings->chroot,
 		    settings->spool_dir);
+	if (status == EX_OK)
+		status = check_sandbox(server);
 	return status;
 }

@@ -19,7 +19,7 @@ int	paths_absolute(struct tine_server *server, const char **path);
 int	paths_resolve(struct tine_server *server);
 
 /*
- * Whether the directories that workers are to have are there.  Returns an
+ * Whether what workers are to have of the file system is there.  Returns an
  * exit status, with the text of tine_error().
  */
 int	paths_check(const struct tine_server *server);

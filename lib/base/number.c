@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 static const char not_a_time[] =
     "is no time (examples: 30, 1.5s, 500ms, 2m, 1h; 0 for no limit)";
 static const char time_too_long[] = "is too long a time (at most 1000h)";
+static const char time_too_short[] =
+    "is too short a time (at least 1ms; 0 for no limit)";
 
 static int
 refuse(const char **why, const char *reason)
@@ -41,25 +44,30 @@ unit(const char *text)
 	return 0;
 }
 
-/* Digits as thousandths of what they count; NULL if there are none. */
+/*
+ * Digits as millionths of what they count; NULL if there are none.  What is
+ * less than that is nothing: *is_zero tells it from a zero.
+ */
 static const char *
-thousandths(const char *text, uint64_t *sum)
+millionths(const char *text, uint64_t *sum, bool *is_zero)
 {
-	const uint64_t most = (uint64_t)4000000000 * 1000;
+	const uint64_t one = 1000000, most = 4000000000 * one;
 	const char *from = text;
-	uint64_t place = 100;
+	uint64_t place = one / 10;
 
 	*sum = 0;
 	for (; *text >= '0' && *text <= '9'; text++) {
 		if (*sum < most)
-			*sum = *sum * 10 + (uint64_t)(*text - '0') * 1000;
+			*sum = *sum * 10 + (uint64_t)(*text - '0') * one;
 	}
 	if (text == from)
 		return NULL;
+	*is_zero = *sum == 0;
 	if (*text != '.')
 		return text;
 	from = ++text;
 	for (; *text >= '0' && *text <= '9'; text++) {
+		*is_zero = *is_zero && *text == '0';
 		*sum += (uint64_t)(*text - '0') * place;
 		place /= 10;
 	}
@@ -71,15 +79,18 @@ number_milliseconds(const char *text, unsigned *ms, const char **why)
 {
 	const uint64_t most = (uint64_t)1000 * 3600000;
 	uint64_t amount, scale;
+	bool is_zero;
 
-	text = thousandths(text, &amount);
+	text = millionths(text, &amount, &is_zero);
 	if (text == NULL || (scale = unit(text)) == 0)
 		return refuse(why, not_a_time);
-	if (amount / 1000 > most / scale)
+	if (amount / 1000000 > most / scale)
 		return refuse(why, time_too_long);
-	amount = amount * scale / 1000;
+	amount = amount * scale / 1000000;
 	if (amount > most)
 		return refuse(why, time_too_long);
+	if (amount == 0 && !is_zero)
+		return refuse(why, time_too_short);
 	*ms = (unsigned)amount;
 	return 0;
 }

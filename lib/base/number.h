@@ -8,7 +8,10 @@
 
 #include <sys/types.h>
 
-/* "30", "1.5s", "500ms", "2m", "1h"; plain numbers are seconds. */
+/*
+ * "30", "1.5s", "500ms", "2m", "1h"; plain numbers are seconds.  A time below
+ * one millisecond is refused, unless it is 0, since 0 is no limit.
+ */
 int	number_milliseconds(const char *text, unsigned *ms, const char **why);
 
 /* "512", "64K", "1G": expand_number(3), powers of 1024. */
