@@ -4,7 +4,7 @@ use warnings;
 use Errno;
 use File::Temp qw(tempdir);
 use IO::Socket::UNIX;
-use POSIX qw(mkfifo);
+use POSIX qw(mkfifo strftime);
 use Socket qw(SOCK_STREAM);
 use Test::More;
 use Time::HiRes qw(time);
@@ -209,6 +209,16 @@ sub check_methods {
 	is($client->reply->{body}, "hello\n", "on one connection");
 }
 
+# RFC 850's date of so many years and days from now.
+sub two_digits {
+	my ($years, $days) = @_;
+	my @then = gmtime(time + $days * 86400);
+
+	return strftime("Sunday, %d-", @then) . (qw(Jan Feb Mar Apr May Jun
+	    Jul Aug Sep Oct Nov Dec))[$then[4]] . sprintf("-%02d %s GMT",
+	    ($then[5] + $years) % 100, strftime("%H:%M:%S", @then));
+}
+
 sub check_conditions {
 	my $server = shift;
 	my $etag = $server->ask("/a.txt")->{fields}{etag};
@@ -235,7 +245,14 @@ sub check_conditions {
 	    [412, "If-Match: \"x\"", "If-None-Match: $etag"],
 	    [304, "If-Match: $etag", "If-None-Match: $etag"],
 	    [304, "If-None-Match: $etag", "Range: bytes=0-1"],
-	    [412, "If-Match: \"x\"", "Range: bytes=0-1"]);
+	    [412, "If-Match: \"x\"", "Range: bytes=0-1"],
+	    # Twice the same field is no date.
+	    [200, "If-Modified-Since: $date", "If-Modified-Since: $date"],
+	    [200, "If-Unmodified-Since: $before",
+	    "If-Unmodified-Since: $before"],
+	    # In a year of two digits that is 50 years away, or a little more.
+	    [200, "If-Modified-Since: " . two_digits(50, 1)],
+	    [304, "If-Modified-Since: " . two_digits(50, -1)]);
 
 	for my $case (@cases) {
 		my ($status, @fields) = @$case;
@@ -253,6 +270,15 @@ sub check_conditions {
 	}
 	is($server->ask("/none", fields => ["If-Match: \"x\""])->{status},
 	    404, "of nothing there is no version");
+	# A listing has neither tag nor date.
+	my %listing = ("If-None-Match: *" => 304, "If-None-Match: \"x\"" => 200,
+	    "If-Match: *" => 200, "If-Match: \"x\"" => 412,
+	    "If-Modified-Since: $after" => 200,
+	    "If-Unmodified-Since: $before" => 200);
+	for my $field (sort keys %listing) {
+		is($server->ask("/list/", fields => [$field])->{status},
+		    $listing{$field}, "a listing: $field");
+	}
 }
 
 # ------------------------------------------------------------------ ranges
@@ -319,6 +345,8 @@ sub check_ranges {
 		is("$reply->{status} $reply->{body}", "200 hello\n",
 		    "ignored: " . substr($range, 0, 20));
 	}
+	is($server->ask("/a.txt", fields => ["Range: bytes=0-1",
+	    "Range: bytes=0-1"])->{status}, 200, "two ranges are none");
 	for my $range ("bytes=6-", "bytes=-0", "bytes=99-100,200-") {
 		my $reply = $server->ask("/a.txt",
 		    fields => ["Range: $range"]);
@@ -339,6 +367,9 @@ sub check_ranges {
 		    "If-Range: $value"])->{status}, $if_range{$value},
 		    "If-Range: $value");
 	}
+	is($server->ask("/a.txt", fields => ["Range: bytes=0-0",
+	    "If-Range: $etag", "If-Range: $etag"])->{status}, 200,
+	    "two If-Range are none");
 }
 
 # -------------------------------------------------------------- directories

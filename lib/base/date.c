@@ -198,9 +198,25 @@ read_imf(struct reader *in, struct tm *tm)
 	zone(in);
 }
 
+/* Whether it is over 50 years later than now. */
+static bool
+is_far(const struct tm *tm, const struct tm *now)
+{
+	const int a[] = { tm->tm_year - 50, tm->tm_mon, tm->tm_mday,
+	    tm->tm_hour, tm->tm_min, tm->tm_sec };
+	const int b[] = { now->tm_year, now->tm_mon, now->tm_mday,
+	    now->tm_hour, now->tm_min, now->tm_sec };
+
+	for (size_t i = 0; i < sizeof(a) / sizeof(a[0]); i++) {
+		if (a[i] != b[i])
+			return a[i] > b[i];
+	}
+	return false;
+}
+
 /*
- * ", 06-Nov-94 08:49:37 GMT": a year that seems to be more than 50 years in
- * the future is the last one with these digits.
+ * ", 06-Nov-94 08:49:37 GMT": a time that seems to be more than 50 years in
+ * the future is in the last year with these digits (RFC 9110, section 5.6.7).
  */
 static void
 read_850(struct reader *in, struct tm *tm, time_t now)
@@ -219,10 +235,9 @@ read_850(struct reader *in, struct tm *tm, time_t now)
 	zone(in);
 	if (gmtime_r(&now, &today) == NULL)
 		in->ok = false;
-	year += (today.tm_year + 1900) / 100 * 100;
-	if (year > today.tm_year + 1900 + 50)
-		year -= 100;
-	tm->tm_year = year - 1900;
+	tm->tm_year = today.tm_year / 100 * 100 + year;
+	if (is_far(tm, &today))
+		tm->tm_year -= 100;
 }
 
 /* " Nov  6 08:49:37 1994" */

@@ -18,12 +18,15 @@ is_named(const struct tine_field *field, const char *name, size_t length)
 
 #define IS(field, name)	is_named((field), (name), sizeof(name) - 1)
 
-/* The first one counts where a field may be there only once. */
+/*
+ * Where a field may be there only once, two of them are none: as a list, which
+ * they are together, they are no date, no tag and no ranges (RFC 9110, sections
+ * 5.3 and 13.1.3).
+ */
 static void
 keep(const char **place, const char *value)
 {
-	if (*place == NULL)
-		*place = value;
+	*place = *place == NULL ? value : "";
 }
 
 static void

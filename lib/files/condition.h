@@ -13,9 +13,9 @@
 #include "../tine.h"
 
 /*
- * What a request's fields say; NULL where they say nothing.  match and
- * none_match are the first field of their name: further ones continue the
- * list.
+ * What a request's fields say; NULL where they say nothing, "" where they
+ * contradict each other.  match and none_match are the first field of their
+ * name: further ones continue the list.
  */
 struct conditions {
 	bool			 is_any;
@@ -29,7 +29,8 @@ struct conditions {
 
 /* What there is to compare with. */
 struct validators {
-	const char	*etag;		/* with its quotes, and W/ if weak */
+	const char	*etag;		/* with its quotes, and W/ if weak;
+					   "" if there is none */
 	time_t		 modified;	/* what Last-Modified says */
 	time_t		 now;
 };

@@ -13,8 +13,11 @@
 
 #include "../base/descriptor.h"
 #include "../http/http.h"
+#include "condition.h"
 #include "files.h"
 #include "listing.h"
+
+static const struct tine_field no_fields[] = { { NULL, NULL } };
 
 struct entries {
 	struct listing_entry	*list;
@@ -119,6 +122,36 @@ send_page(struct tine_request *req, const char *page, size_t length)
 	(void)tine_write(req, page, length);
 }
 
+/* It has neither a tag nor a date: only "*" is true of it. */
+static enum condition
+judge(const struct tine_request *req)
+{
+	const struct validators none = { .etag = "" };
+	struct conditions conditions;
+
+	conditions_read(&conditions, req->headers);
+	conditions.modified_since = conditions.unmodified_since = NULL;
+	return conditions_judge(&conditions, &none);
+}
+
+static void
+send_wanted(struct tine_request *req, const char *page, size_t length)
+{
+	switch (judge(req)) {
+	case CONDITION_TRUE:
+		send_page(req, page, length);
+		break;
+	case CONDITION_NOT_MODIFIED:
+		(void)tine_send_response(req, 304, NULL);
+		(void)tine_end_headers(req);
+		break;
+	case CONDITION_FAILED:
+		(void)reply_send_error(http_of_request(req), 412, NULL,
+		    no_fields);
+		break;
+	}
+}
+
 void
 files_list(struct tine_request *req, const struct files *files, int fd,
     const char *path)
@@ -136,11 +169,10 @@ files_list(struct tine_request *req, const struct files *files, int fd,
 		    &length);
 	}
 	if (page != NULL)
-		send_page(req, page, length);
+		send_wanted(req, page, length);
 	else
 		(void)reply_send_error(http_of_request(req), errno == ENOMEM
-		    ? 503 : 500, NULL, (const struct tine_field[]){
-		    { NULL, NULL } });
+		    ? 503 : 500, NULL, no_fields);
 	free(page);
 	free_entries(&entries);
 	if (dir != NULL)

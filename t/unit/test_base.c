@@ -128,6 +128,30 @@ START_TEST(short_year_is_near)
 }
 END_TEST
 
+/* 50 years later than this are not too far, and a second more is. */
+START_TEST(short_year_is_near_to_the_second)
+{
+	static const struct { const char *text; time_t when; } cases[] = {
+		{ "Thursday, 25-Nov-76 08:49:37 GMT", 3373519777 },
+		{ "Wednesday, 25-Nov-76 08:49:36 GMT", 3373519776 },
+		{ "Thursday, 25-Nov-76 08:49:38 GMT", 217759778 },
+		{ "Friday, 31-Dec-76 08:49:37 GMT", 220870177 },
+		{ "Monday, 01-Nov-76 23:59:59 GMT", 3371500799 },
+		{ "Saturday, 01-Jan-77 00:00:00 GMT", 220924800 }
+	};
+	const time_t now = 1795596577;		/* 25 Nov 2026 08:49:37 */
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		time_t when = 0;
+
+		ck_assert(date_parse_http(cases[i].text,
+		    strlen(cases[i].text), now, &when));
+		ck_assert_msg(when == cases[i].when, "%s is %lld",
+		    cases[i].text, (long long)when);
+	}
+}
+END_TEST
+
 /* ----------------------------------------------------------------- numbers */
 
 static const struct { const char *text; long ms; } times[] = {
@@ -547,6 +571,7 @@ base_suite(void)
 	tcase_add_test(tests, log_date_is_local);
 	LOOP(http_date_is_read, date_cases);
 	tcase_add_test(tests, short_year_is_near);
+	tcase_add_test(tests, short_year_is_near_to_the_second);
 	LOOP(time_is_read, times);
 	LOOP(size_is_read, sizes);
 	tcase_add_test(tests, integer_is_bounded);

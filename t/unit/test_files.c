@@ -309,6 +309,20 @@ static const struct {
 	{ { "If-Unmodified-Since", DATE }, "\"a\"", CONDITION_TRUE },
 	{ { "If-Unmodified-Since", BEFORE }, "\"a\"", CONDITION_FAILED },
 	{ { "If-Unmodified-Since", "never" }, "\"a\"", CONDITION_TRUE },
+	/* Two of them are none. */
+	{ { "If-Modified-Since", DATE, "If-Modified-Since", DATE }, "\"a\"",
+	    CONDITION_TRUE },
+	{ { "If-Modified-Since", DATE, "If-Modified-Since", "x" }, "\"a\"",
+	    CONDITION_TRUE },
+	{ { "If-Modified-Since", DATE ", " DATE }, "\"a\"", CONDITION_TRUE },
+	{ { "If-Unmodified-Since", BEFORE, "If-Unmodified-Since", BEFORE },
+	    "\"a\"", CONDITION_TRUE },
+	/* Of what has no tag only "*" is true. */
+	{ { "If-None-Match", "*" }, "", CONDITION_NOT_MODIFIED },
+	{ { "If-None-Match", "\"a\"" }, "", CONDITION_TRUE },
+	{ { "If-None-Match", "\"\"" }, "", CONDITION_TRUE },
+	{ { "If-Match", "*" }, "", CONDITION_TRUE },
+	{ { "If-Match", "\"\"" }, "", CONDITION_FAILED },
 	/* The order: a tag says more than a date. */
 	{ { "If-None-Match", "\"b\"", "If-Modified-Since", DATE }, "\"a\"",
 	    CONDITION_TRUE },
@@ -352,7 +366,7 @@ START_TEST(condition_is_judged)
 END_TEST
 
 static const struct {
-	const char	*fields[4];
+	const char	*fields[6];
 	const char	*etag;
 	time_t		 age;
 	bool		 wanted;
@@ -371,7 +385,12 @@ static const struct {
 	{ { "Range", "x", "If-Range", DATE }, "\"a\"", 0, false },
 	{ { "Range", "x", "If-Range", DATE }, "\"a\"", 1, true },
 	{ { "Range", "x", "If-Range", AFTER }, "\"a\"", 9, false },
-	{ { "Range", "x", "If-Range", BEFORE }, "\"a\"", 9, false }
+	{ { "Range", "x", "If-Range", BEFORE }, "\"a\"", 9, false },
+	/* Two of them are none: the whole is never wrong. */
+	{ { "If-Range", "\"a\"", "If-Range", "\"a\"", "Range", "x" },
+	    "\"a\"", 9, false },
+	{ { "If-Range", "\"a\"", "If-Range", "\"b\"", "Range", "x" },
+	    "\"a\"", 9, false }
 };
 
 START_TEST(if_range_is_judged)
@@ -382,7 +401,7 @@ START_TEST(if_range_is_judged)
 	struct conditions conditions;
 	struct tine_field fields[4];
 
-	read_fields(&conditions, if_range_cases[_i].fields, 4, fields);
+	read_fields(&conditions, if_range_cases[_i].fields, 6, fields);
 	ck_assert_msg(conditions_want_range(&conditions, &validators) ==
 	    if_range_cases[_i].wanted, "case %d", _i);
 }
