@@ -185,7 +185,26 @@ get(struct tine_request *req)
 	tine_send_error(req, 404, NULL, NULL);
 }
 
-const struct tine_http_handler tine_http = { .do_GET = get };
+/* A method that there is, but not for this. */
+static void
+refuse(struct tine_request *req)
+{
+	tine_send_error(req, 405, NULL, NULL);
+}
+
+/* A handler that takes it for any other method. */
+static void
+tunnel(struct tine_request *req)
+{
+	tine_send_response(req, 200, NULL);
+	NOTE(tine_send_header(req, "Content-Length", "9"));
+	tine_puts(req, "tunnelled");
+}
+
+const struct tine_http_handler tine_http = {
+	.do_GET = get, .do_POST = refuse, .do_CONNECT = tunnel,
+	.do_method = refuse
+};
 
 int
 main(int argc, char *argv[])

@@ -7,12 +7,12 @@ use Tine::Test;
 
 # What each call returned, in order, by what the log says of a request.
 sub calls {
-	my ($server, $path) = @_;
+	my ($server, $path, $method) = (@_, "GET");
 	my $before = length $server->err;
-	my $reply = $server->ask($path);
+	my $reply = $server->ask($path, method => $method);
 
 	wait_for { substr($server->err, $before) =~
-	    /"GET \Q$path\E HTTP[^"]*" \d/ };
+	    /"$method \Q$path\E HTTP[^"]*" \d/ };
 	my @notes = substr($server->err, $before) =~
 	    /^\S+ - - \[[^\]]+\] (\w.*: \w+)$/mg;
 	s/\(.*\)( == \w+)?: / /, s/^tine_// for @notes;
@@ -97,6 +97,25 @@ each_mode {
 	($reply, @calls) = calls($server, "/code");
 	is_deeply(\@calls, ["responses 0", "responses 0"], "a known code");
 	like($reply->{body}, qr/^Not Found, \w[^,]*, -1$/, "and another");
+
+	# A 405 has to say what else there is (RFC 9110, section 15.5.6).
+	my %allow = (POST => "GET, CONNECT", PUT => "GET, POST, CONNECT",
+	    FROB => "GET, POST, CONNECT");
+	for my $method (sort keys %allow) {
+		$reply = $server->ask("/only", method => $method);
+		is("$reply->{status} $reply->{fields}{allow}",
+		    "405 $allow{$method}", "$method: 405 with Allow");
+	}
+
+	# What follows the head of a 2xx to CONNECT is no content, whatever
+	# its handler says (RFC 9110, section 9.3.6).
+	($reply, @calls) = calls($server, "a.example:443", "CONNECT");
+	is_deeply(\@calls, ["send_header 0"], "a length is not refused");
+	is($reply->{status}, 200, "CONNECT");
+	ok(!exists $reply->{fields}{$_}, "without $_")
+	    for "content-length", "transfer-encoding";
+	is($reply->{fields}{connection}, "close", "and the end is told");
+	is($reply->{body}, "tunnelled", "by that of the connection");
 	$server->stop;
 } workers => [0, 1];
 done_testing;

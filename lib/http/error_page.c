@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bsd/string.h>
+
 #include "../base/public.h"
 #include "../base/text.h"
 #include "reply_parts.h"
@@ -128,10 +130,49 @@ reply_prepare(const struct http_class *class, int code, size_t *length,
 	return text;
 }
 
+/*
+ * A 405 has to say which methods there are: those of the class but for the one
+ * that it refuses (RFC 9110, section 15.5.6).
+ */
+static int
+add_allow(struct tine_request *req, const struct tine_http_handler *handler)
+{
+	const struct {
+		const char	*name;
+		bool		 is_there;
+	} methods[] = {
+		{ "GET", handler->do_GET != NULL },
+		{ "HEAD", handler->do_HEAD != NULL },
+		{ "POST", handler->do_POST != NULL },
+		{ "PUT", handler->do_PUT != NULL },
+		{ "DELETE", handler->do_DELETE != NULL },
+		{ "CONNECT", handler->do_CONNECT != NULL },
+		{ "OPTIONS", handler->do_OPTIONS != NULL },
+		{ "TRACE", handler->do_TRACE != NULL },
+		{ "PATCH", handler->do_PATCH != NULL }
+	};
+	char allow[80] = "";
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (!methods[i].is_there ||
+		    strcmp(methods[i].name, req->command) == 0)
+			continue;
+		(void)strlcat(allow, *allow != '\0' ? ", " : "",
+		    sizeof(allow));
+		(void)strlcat(allow, methods[i].name, sizeof(allow));
+	}
+	return tine_send_header(req, "Allow", allow);
+}
+
 /* The fields of an error that its caller wants; without any it closes. */
 static int
-add_error_fields(struct tine_request *req, const struct tine_field *fields)
+add_error_fields(struct http *http, const struct tine_field *fields)
 {
+	struct tine_request *req = &http->request;
+
+	if (fields == NULL && http->reply.code == 405 &&
+	    add_allow(req, &http->class->handler) == -1)
+		return -1;
 	if (fields == NULL)
 		return tine_send_header(req, "Connection", "close");
 	for (; fields->name != NULL; fields++) {
@@ -158,7 +199,7 @@ send_page(struct http *http, const char *message, const char *explain,
 	if (tine_send_header(req, "Content-Type", type) == -1 ||
 	    (http->class->is_11 && tine_send_headerf(req, "Content-Length",
 	    "%zu", length) == -1) ||
-	    add_error_fields(req, fields) == -1 ||
+	    add_error_fields(http, fields) == -1 ||
 	    tine_end_headers(req) == -1 ||
 	    tine_write(req, page, length) == -1)
 		result = -1;
@@ -196,7 +237,7 @@ send_error(struct http *http, int code, const char *message,
 	http->reply.is_error = true;
 	if (code >= 200 && code != 204 && code != 205 && code != 304)
 		return send_page(http, message, explain, fields);
-	if (add_error_fields(req, fields) == -1)
+	if (add_error_fields(http, fields) == -1)
 		return -1;
 	return tine_end_headers(req);
 }

@@ -73,6 +73,8 @@ choose(const struct http *http, bool is_last)
 {
 	const struct reply *reply = &http->reply;
 
+	if (reply_is_tunnel(http))
+		return REPLY_CLOSE;
 	if (reply_has_no_body(http))
 		return REPLY_EMPTY;
 	if (reply->has_length)

@@ -274,13 +274,14 @@ note_field(struct http *http, const char *name, size_t name_length,
 	return text_is_token(name, name_length);
 }
 
-/* A length where none may be: RFC 9110, section 8.6. */
+/* A length where none may be: RFC 9110, sections 8.6 and 9.3.6. */
 static bool
 is_needless(const struct http *http, const char *name, size_t length)
 {
 	const int code = http->reply.code;
 
-	return length == 14 && code != 0 && (code < 200 || code == 204) &&
+	return length == 14 && code != 0 &&
+	    (code < 200 || code == 204 || reply_is_tunnel(http)) &&
 	    text_equal_case(name, 14, "Content-Length", 14);
 }
 

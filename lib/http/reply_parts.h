@@ -31,6 +31,17 @@ reply_is_undecided(const struct http *http)
 	return http->reply.framing == REPLY_UNDECIDED;
 }
 
+/*
+ * Whether what follows the head is a tunnel, so that no length may be told: a
+ * 2xx to CONNECT (RFC 9110, section 9.3.6).
+ */
+static inline bool
+reply_is_tunnel(const struct http *http)
+{
+	return http->head.form == TARGET_AUTHORITY &&
+	    http->reply.code / 100 == 2;
+}
+
 /* The reply that is out cannot be completed: its end must show that. */
 void	reply_cut(struct http *http);
 
