@@ -420,7 +420,7 @@ subtest "30. crash inside the crash path: it still dies of a signal within 2 s a
 		# A checker ends a process as soon as it uses what is wrecked.
 		my @tries = map { { how => $_, server =>
 		    wreck(mode => $mode, workers => 1) } }
-		    is_traced() ? () : ("request", "heap"),
+		    is_traced() ? () : ("request", "request-blocked", "heap"),
 		    "smash", "blocked", "thread";
 
 		for my $try (@tries) {

@@ -95,7 +95,6 @@ smash_request(struct tine_request *req)
 
 	for (int i = 0; i < 2048; i++)
 		at[i - 1024] = (char)0xa5;
-	write_to_null();
 }
 
 static void *
@@ -150,6 +149,15 @@ block_all(void)
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
+/* The crash comes by a signal that cannot be blocked, its faults could be. */
+static void
+smash_blocked(struct tine_request *req)
+{
+	block_all();
+	smash_request(req);
+	abort();
+}
+
 static void
 die(struct tine_request *req, const char *query)
 {
@@ -171,6 +179,8 @@ die(struct tine_request *req, const char *query)
 		corrupt_heap();
 	else if (strstr(query, "how=smash") != NULL)
 		smash_stack();
+	else if (strstr(query, "how=request-blocked") != NULL)
+		smash_blocked(req);
 	else if (strstr(query, "how=request") != NULL)
 		smash_request(req);
 	else if (strstr(query, "how=jump") != NULL)
@@ -402,13 +412,14 @@ fill_ones(unsigned char *memory, size_t size)
 /* Wherever the pid of a worker may be looked for, there is this one. */
 static long named_pid;
 
+__attribute__((__no_sanitize__("thread")))
 static void
 fill_pid(unsigned char *memory, size_t size)
 {
-	const pid_t pid = (pid_t)named_pid;
+	volatile pid_t *pids = (volatile pid_t *)(void *)memory;
 
-	for (size_t i = 0; i + sizeof(pid) <= size; i += sizeof(pid))
-		memcpy(memory + i, &pid, sizeof(pid));
+	for (size_t i = 0; i < size / sizeof(pids[0]); i++)
+		pids[i] = (pid_t)named_pid;
 }
 
 static void

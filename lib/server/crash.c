@@ -443,6 +443,22 @@ finish(struct loop *loop)
 	atomic_store(&crash.is_finished, true);
 }
 
+/*
+ * What is done in here may fault: a signal that is blocked then ends the
+ * process at once.  A handler may have blocked some, and a checker that stands
+ * between the kernel and this one blocks all.
+ */
+static void
+admit_faults(void)
+{
+	sigset_t mask;
+
+	(void)sigemptyset(&mask);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		(void)sigaddset(&mask, signals[i]);
+	(void)pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+}
+
 void
 crash_finish(struct loop *loop)
 {
@@ -450,6 +466,7 @@ crash_finish(struct loop *loop)
 	if (atomic_exchange(&crash.is_finishing, 1) != 0)
 		return;
 	is_finisher = true;
+	admit_faults();
 	finish(loop);
 }
 
@@ -652,6 +669,7 @@ crashed(int sig, siginfo_t *info, void *context)
 		die(sig);
 		return;
 	}
+	admit_faults();
 	if (is_taker || is_finisher) {
 		go_on();
 	} else if (atomic_exchange(&crash.is_taken, 1) == 0) {
@@ -669,6 +687,7 @@ leave(const char *how)
 {
 	if (crash.loop == NULL || !is_own_process())
 		return;
+	admit_faults();
 	if (atomic_exchange(&crash.is_taken, 1) == 0) {
 		take_down(0, NULL, how);
 		farewell();
