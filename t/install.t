@@ -37,8 +37,25 @@ my $flags = ($ENV{TINE_SANITIZER} // "no") eq "no" ? ""
     "$cc $flags -Wall -Wextra -Werror -o $dir/hello $dir/hello.c " .
     "\$(pkg-config --cflags --libs tine)");
 is($status, 0, "a program is built") or diag($text);
-my $server = start(program => "$dir/hello",
-    env => { LD_LIBRARY_PATH => $libraries });
+my %env = (LD_LIBRARY_PATH => $libraries);
+my $server = start(program => "$dir/hello", env => \%env);
 is($server->ask("/")->{body}, "hello", "and serves");
 $server->stop;
+
+# A module needs no library, and may have it: the command's is used.
+my ($tine) = split /\n/, (run_command("find", $dir, "-path", "*/bin/tine"))[1];
+my %linked = ("without the library" => "--cflags",
+    "with the library" => "--cflags --libs");
+for my $how (sort { $a cmp $b } keys %linked) {
+	($status, $text) = run_command("sh", "-c",
+	    "$cc $flags -shared -fPIC -o $dir/hello.so $dir/hello.c " .
+	    "\$(pkg-config $linked{$how} tine)");
+	is($status, 0, "a module is built $how") or diag($text);
+	for my $mode (@modes) {
+		$server = start(program => $tine, mode => $mode,
+		    args => ["$dir/hello.so"], env => \%env);
+		is($server->ask("/")->{body}, "hello", "and serves, $mode");
+		$server->stop;
+	}
+}
 done_testing;
