@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * See output.h.  Sending is by send(2) where one piece of memory is all there
- * is, which is the common case and the cheapest, by sendmsg(2) for several,
- * and by sendfile(2) for files.
+ * See output.h.  Here the segments are made, filled and dropped; they are sent
+ * in output_send.c.
  */
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../base/descriptor.h"
 #include "output.h"
 
 #define PIECE	((size_t)32 * 1024)
 #define GATHER	((size_t)64 * 1024)	/* of each write to the spool */
-#define VECTOR	8
-
-/*
- * Bytes of memory in one call: what is copied, and then read by a client on
- * this machine, stays in the processor's cache (100 KiB: 24 us, not 33).
- */
-#define AT_ONCE	((size_t)64 * 1024)
 
 void
 output_init(struct output *output, char *memory, size_t size, size_t headroom)
@@ -51,8 +38,8 @@ end_loan(struct output *output, struct segment *segment)
 	release(lender);
 }
 
-static void
-segment_end(struct output *output, struct segment *segment)
+void
+output_end_segment(struct output *output, struct segment *segment)
 {
 	if (segment->release != NULL) {
 		end_loan(output, segment);
@@ -83,7 +70,7 @@ output_reset(struct output *output)
 
 	while ((segment = STAILQ_FIRST(&output->segments)) != NULL) {
 		STAILQ_REMOVE_HEAD(&output->segments, entry);
-		segment_end(output, segment);
+		output_end_segment(output, segment);
 	}
 	if (output->gathered != NULL) {
 		memory_give(output->counted, output->gathered->size);
@@ -243,7 +230,7 @@ spill_gathered(struct output *output)
 		STAILQ_INSERT_TAIL(&output->segments, segment, entry);
 		return -1;
 	}
-	segment_end(output, segment);
+	output_end_segment(output, segment);
 	return 0;
 }
 
@@ -450,121 +437,4 @@ output_pending(const struct output *output)
 		pending += length;
 	}
 	return pending;
-}
-
-/* Removes n bytes of memory that were sent from the front. */
-static void
-consume(struct output *output, size_t n)
-{
-	output->sent += n;
-	for (;;) {
-		struct segment *segment = STAILQ_FIRST(&output->segments);
-		size_t there;
-
-		if (segment == NULL || segment->data == NULL)
-			return;
-		there = segment->end - segment->start;
-		if (n < there) {
-			segment->start += n;
-			if (segment->release == NULL)
-				output->memory -= n;
-			return;
-		}
-		n -= there;
-		STAILQ_REMOVE_HEAD(&output->segments, entry);
-		segment_end(output, segment);
-	}
-}
-
-/* The pieces of memory at the front, as far as one call takes them. */
-static size_t
-gather_memory(const struct output *output, struct iovec vector[VECTOR],
-    int *flags)
-{
-	const struct segment *segment = STAILQ_FIRST(&output->segments);
-	size_t count = 0, room = AT_ONCE;
-
-	while (segment != NULL && segment->data != NULL && count < VECTOR &&
-	    room > 0) {
-		size_t length = segment->end - segment->start;
-
-		if (length > room)
-			length = room;
-		vector[count].iov_base = segment->data + segment->start;
-		vector[count].iov_len = length;
-		count++;
-		room -= length;
-		segment = STAILQ_NEXT(segment, entry);
-	}
-	*flags = MSG_NOSIGNAL | (segment != NULL && room > 0 ? MSG_MORE : 0);
-	return count;
-}
-
-static ssize_t
-send_several(const struct output *output, int socket)
-{
-	struct iovec vector[VECTOR];
-	struct msghdr message = { .msg_iov = vector };
-	int flags;
-
-	message.msg_iovlen = gather_memory(output, vector, &flags);
-	return sendmsg(socket, &message, flags);
-}
-
-static enum sent
-send_memory(struct output *output, int socket)
-{
-	const struct segment *first = STAILQ_FIRST(&output->segments);
-	const size_t length = first->end - first->start;
-	const ssize_t n = STAILQ_NEXT(first, entry) == NULL &&
-	    length <= AT_ONCE ? send(socket, first->data + first->start, length,
-	    MSG_NOSIGNAL) : send_several(output, socket);
-
-	if (n == -1) {
-		if (errno == EINTR)
-			return SENT_ALL;	/* so far: the caller goes on */
-		return errno == EAGAIN ? SENT_PART : SENT_FAILED;
-	}
-	consume(output, (size_t)n);
-	return SENT_ALL;
-}
-
-static enum sent
-send_file(struct output *output, int socket)
-{
-	struct segment *segment = STAILQ_FIRST(&output->segments);
-	const off_t left = segment->limit - segment->offset;
-	ssize_t n;
-
-	if (left > 0) {
-		n = sendfile(socket, segment->fd, &segment->offset,
-		    (size_t)(left < 0x40000000 ? left : 0x40000000));
-		if (n == -1 && errno == EINTR)
-			return SENT_ALL;
-		if (n == -1)
-			return errno == EAGAIN ? SENT_PART : SENT_FAILED;
-		if (n == 0) {		/* the file has become shorter */
-			errno = ENODATA;
-			return SENT_FAILED;
-		}
-		output->sent += (uint64_t)n;
-	}
-	if (segment->offset == segment->limit) {
-		STAILQ_REMOVE_HEAD(&output->segments, entry);
-		segment_end(output, segment);
-	}
-	return SENT_ALL;
-}
-
-enum sent
-output_send(struct output *output, int socket)
-{
-	const struct segment *segment;
-	enum sent sent = SENT_ALL;
-
-	while (sent == SENT_ALL &&
-	    (segment = STAILQ_FIRST(&output->segments)) != NULL)
-		sent = segment->data != NULL ? send_memory(output, socket)
-		    : send_file(output, socket);
-	return sent;
 }

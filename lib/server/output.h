@@ -116,7 +116,10 @@ int	output_lend_file(struct output *output, int fd, off_t offset,
 /* Whether the next output_send() reads a file, and so may block. */
 bool	output_has_file(const struct output *output);
 
-/* Sends what the socket takes without waiting. */
+/* A segment that was taken out of output, sent or not: gives up what it has. */
+void	output_end_segment(struct output *output, struct segment *segment);
+
+/* Sends what the socket takes without waiting; output_send.c. */
 enum sent output_send(struct output *output, int socket);
 
 /* How many bytes wait; INT64_MAX if it is that or more. */
