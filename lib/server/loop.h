@@ -418,6 +418,8 @@ void	crew_take_back(struct loop *loop, struct thread *self);
 /* Called by a leader between two events: gives the loop to who asked. */
 bool	crew_yield(struct loop *loop, struct thread *self);
 
+/* --- handler.c */
+
 /* A line of the scoreboard for a handler that runs, or SLOT_NONE. */
 unsigned crew_slot(struct loop *loop);
 void	crew_slot_end(struct loop *loop, unsigned slot);
