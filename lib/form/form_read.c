@@ -4,234 +4,20 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../base/text.h"
+#include "form_events.h"
 #include "form_limits.h"
-#include "form_part.h"
 #include "form_read.h"
 #include "header_parameters.h"
-#include "multipart.h"
-#include "urlencoded.h"
 
 #define PIECE	((size_t)65536)
 
-/* A form that is being read. */
-struct reading {
-	const struct form_source	*source;
-	const struct tine_form_limits	*limits;
-	const struct tine_form_reader	*reader;
-	void				*argument;
-
-	struct tine_form_field		 field;		/* the one in hand */
-	bool				 has_field;
-	size_t				 fields;	/* so far */
-	const char			*charset;	/* of the body */
-
-	/* A part's headers, or the name of an urlencoded field. */
-	char				*text;
-	size_t				 text_length;
-
-	union {
-		struct urlencoded	 urlencoded;
-		struct multipart	 multipart;
-	} parser;
-};
-
 enum progress { FAILED = -1, ENDED, GOES_ON };
-
-static const struct tine_field no_headers = { NULL, NULL };
-
-static int
-no_memory(void)
-{
-	return failure_errno(ENOMEM, "there is no memory for the form");
-}
-
-/* ---------------------------------------------------- events of any form */
-
-static bool
-count_field(struct reading *reading)
-{
-	const size_t most = reading->limits->fields;
-
-	if (reading->fields++ < most)
-		return true;
-	failure_errno(EFBIG, "the form has more than %zu fields", most);
-	return false;
-}
-
-static bool
-begin_field(struct reading *reading)
-{
-	const struct tine_form_reader *reader = reading->reader;
-
-	reading->has_field = true;
-	return reader->begin == NULL ||
-	    reader->begin(reading->argument, &reading->field) == 0;
-}
-
-static bool
-add_data(void *argument, const char *data, size_t length)
-{
-	struct reading *reading = argument;
-	const struct tine_form_reader *reader = reading->reader;
-	const off_t most = reading->limits->file;
-
-	if ((off_t)length > most - reading->field.length) {
-		failure_errno(EFBIG, "a file or value of the form has more "
-		    "than %jd bytes", (intmax_t)most);
-		return false;
-	}
-	reading->field.length += (off_t)length;
-	return reader->data == NULL || reader->data(reading->argument,
-	    &reading->field, data, length) == 0;
-}
-
-static bool
-end_field(void *argument)
-{
-	struct reading *reading = argument;
-	const struct tine_form_reader *reader = reading->reader;
-
-	reading->has_field = false;
-	if (reader->end != NULL &&
-	    reader->end(reading->argument, &reading->field) == -1)
-		return false;
-	if (!reading->source->keeps)
-		arena_reset(reading->source->arena);
-	return true;
-}
-
-/* ------------------------------------------- events of an urlencoded form */
-
-static bool
-add_name(void *argument, const char *data, size_t length)
-{
-	struct reading *reading = argument;
-	const size_t most = reading->limits->headers;
-
-	if (length > most - reading->text_length) {
-		failure_errno(EMSGSIZE, "a name in the form has more than "
-		    "%zu bytes", most);
-		return false;
-	}
-	memcpy(reading->text + reading->text_length, data, length);
-	reading->text_length += length;
-	return true;
-}
-
-static bool
-begin_urlencoded(struct reading *reading)
-{
-	const size_t length = reading->text_length;
-
-	if (!count_field(reading))
-		return false;
-	reading->text_length = 0;
-	reading->field = (struct tine_form_field){
-		.name = arena_strndup(reading->source->arena, reading->text,
-		    length),
-		.name_length = length,
-		.charset = reading->charset,
-		.headers = &no_headers
-	};
-	if (reading->field.name == NULL) {
-		no_memory();
-		return false;
-	}
-	return begin_field(reading);
-}
-
-/* The first byte of a value shows that the field is not to be dropped. */
-static bool
-add_value(void *argument, const char *data, size_t length)
-{
-	struct reading *reading = argument;
-
-	if (!reading->has_field && !begin_urlencoded(reading))
-		return false;
-	return add_data(reading, data, length);
-}
-
-static bool
-end_urlencoded(void *argument)
-{
-	struct reading *reading = argument;
-
-	if (!reading->has_field &&
-	    (reading->limits->flags & TINE_FORM_KEEP_BLANK) == 0) {
-		reading->text_length = 0;
-		return count_field(reading);
-	}
-	if (!reading->has_field && !begin_urlencoded(reading))
-		return false;
-	return end_field(reading);
-}
-
-static const struct urlencoded_events urlencoded_events = {
-	add_name, add_value, end_urlencoded
-};
-
-/* -------------------------------------------- events of a multipart form */
-
-/* Copies the headers into the arena. */
-static bool
-set_headers(struct reading *reading, const struct tine_field *headers,
-    size_t count)
-{
-	struct arena *arena = reading->source->arena;
-	struct tine_field *copy;
-
-	copy = arena_alloc(arena, (count + 1) * sizeof(*copy));
-	if (copy == NULL)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		copy[i].name = arena_strndup(arena, headers[i].name,
-		    strlen(headers[i].name));
-		copy[i].value = arena_strndup(arena, headers[i].value,
-		    strlen(headers[i].value));
-		if (copy[i].name == NULL || copy[i].value == NULL)
-			return false;
-	}
-	copy[count] = no_headers;
-	reading->field = (struct tine_form_field){ .headers = copy };
-	return true;
-}
-
-static bool
-begin_multipart(void *argument, const struct tine_field *headers, size_t count)
-{
-	struct reading *reading = argument;
-	const char *why;
-
-	if (!count_field(reading))
-		return false;
-	if (!set_headers(reading, headers, count)) {
-		no_memory();
-		return false;
-	}
-	switch (form_part_describe(&reading->field, reading->source->arena,
-	    &why)) {
-	case FORM_PART_GOOD:
-		return begin_field(reading);
-	case FORM_PART_BAD:
-		failure_errno(EBADMSG, "the form is malformed: %s", why);
-		break;
-	case FORM_PART_NO_MEMORY:
-		no_memory();
-		break;
-	}
-	return false;
-}
-
-static const struct multipart_events multipart_events = {
-	begin_multipart, add_data, end_field
-};
 
 /* ----------------------------------------------------------------- parsing */
 
@@ -254,7 +40,8 @@ after_urlencoded(enum urlencoded_result result)
 }
 
 static enum progress
-after_multipart(const struct reading *reading, enum multipart_result result)
+after_multipart(const struct form_reading *reading,
+    enum multipart_result result)
 {
 	switch (result) {
 	case MULTIPART_MORE:
@@ -277,7 +64,7 @@ after_multipart(const struct reading *reading, enum multipart_result result)
 
 /* Feeds the parser of the body; no data is the end of the body. */
 static enum progress
-feed_urlencoded(struct reading *reading, const char *data, size_t length)
+feed_urlencoded(struct form_reading *reading, const char *data, size_t length)
 {
 	struct urlencoded *parser = &reading->parser.urlencoded;
 
@@ -286,7 +73,7 @@ feed_urlencoded(struct reading *reading, const char *data, size_t length)
 }
 
 static enum progress
-feed_multipart(struct reading *reading, const char *data, size_t length)
+feed_multipart(struct form_reading *reading, const char *data, size_t length)
 {
 	struct multipart *parser = &reading->parser.multipart;
 
@@ -295,19 +82,19 @@ feed_multipart(struct reading *reading, const char *data, size_t length)
 }
 
 static void
-init_urlencoded(struct reading *reading)
+init_urlencoded(struct form_reading *reading)
 {
 	struct urlencoded *parser = &reading->parser.urlencoded;
 
 	urlencoded_init(parser,
 	    (reading->limits->flags & TINE_FORM_STRICT) != 0);
-	parser->events = &urlencoded_events;
+	parser->events = &form_urlencoded_events;
 	parser->argument = reading;
 	reading->text_length = 0;
 }
 
 static int
-read_query(struct reading *reading)
+read_query(struct form_reading *reading)
 {
 	const char *query = reading->source->req->query;
 	const size_t length = strlen(query);
@@ -345,15 +132,15 @@ read_piece(const struct form_source *source, char *piece)
 }
 
 static int
-body_too_large(const struct reading *reading)
+body_too_large(const struct form_reading *reading)
 {
 	return failure_errno(EFBIG, "the form has more than %jd bytes",
 	    (intmax_t)reading->limits->body);
 }
 
 static int
-read_pieces(struct reading *reading, char *piece,
-    enum progress (*feed)(struct reading *, const char *, size_t))
+read_pieces(struct form_reading *reading, char *piece,
+    enum progress (*feed)(struct form_reading *, const char *, size_t))
 {
 	off_t left = reading->limits->body;
 	enum progress progress;
@@ -372,8 +159,8 @@ read_pieces(struct reading *reading, char *piece,
 }
 
 static int
-read_body(struct reading *reading,
-    enum progress (*feed)(struct reading *, const char *, size_t))
+read_body(struct form_reading *reading,
+    enum progress (*feed)(struct form_reading *, const char *, size_t))
 {
 	char *piece;
 	int result, saved;
@@ -382,7 +169,7 @@ read_body(struct reading *reading,
 		return body_too_large(reading);
 	piece = malloc(PIECE);
 	if (piece == NULL)
-		return no_memory();
+		return form_no_memory();
 	result = read_pieces(reading, piece, feed);
 	saved = errno;
 	free(piece);
@@ -392,7 +179,7 @@ read_body(struct reading *reading,
 
 /* The parameter of the Content-Type, in the request's memory. */
 static int
-find_parameter(struct reading *reading, struct header_parameters *all,
+find_parameter(struct form_reading *reading, struct header_parameters *all,
     const char *name, const char **text)
 {
 	struct header_parameter parameter;
@@ -406,14 +193,15 @@ find_parameter(struct reading *reading, struct header_parameters *all,
 	} while (!header_parameter_is(&parameter, name));
 	copy = tine_alloc(reading->source->req, parameter.length + 1);
 	if (copy == NULL)
-		return no_memory();
+		return form_no_memory();
 	(void)header_parameter_text(&parameter, copy);
 	*text = copy;
 	return 0;
 }
 
 static int
-read_urlencoded_body(struct reading *reading, struct header_parameters *all)
+read_urlencoded_body(struct form_reading *reading,
+    struct header_parameters *all)
 {
 	if (find_parameter(reading, all, "charset", &reading->charset) == -1)
 		return -1;
@@ -422,7 +210,7 @@ read_urlencoded_body(struct reading *reading, struct header_parameters *all)
 }
 
 static int
-read_multipart_body(struct reading *reading, struct header_parameters *all)
+read_multipart_body(struct form_reading *reading, struct header_parameters *all)
 {
 	struct multipart *parser = &reading->parser.multipart;
 	const struct tine_form_limits *limits = reading->limits;
@@ -441,13 +229,13 @@ read_multipart_body(struct reading *reading, struct header_parameters *all)
 		    "the boundary of the form is malformed");
 	multipart_init(parser, boundary, strlen(boundary), reading->text,
 	    limits->headers + 2);
-	parser->events = &multipart_events;
+	parser->events = &form_multipart_events;
 	parser->argument = reading;
 	return read_body(reading, feed_multipart);
 }
 
 static int
-read_any_body(struct reading *reading)
+read_any_body(struct form_reading *reading)
 {
 	const char *type = tine_header(reading->source->req, "Content-Type");
 	struct header_parameters all;
@@ -467,7 +255,7 @@ read_any_body(struct reading *reading)
 }
 
 static int
-read_all(struct reading *reading)
+read_all(struct form_reading *reading)
 {
 	const char *method = reading->source->req->command;
 
@@ -484,7 +272,7 @@ int
 form_read(const struct form_source *source,
     const struct tine_form_reader *reader, void *argument)
 {
-	struct reading reading = {
+	struct form_reading reading = {
 		.source = source, .limits = source->limits,
 		.reader = reader, .argument = argument
 	};
@@ -492,7 +280,7 @@ form_read(const struct form_source *source,
 
 	reading.text = malloc(source->limits->headers + 2);
 	if (reading.text == NULL)
-		return no_memory();
+		return form_no_memory();
 	result = read_all(&reading);
 	saved = errno;
 	free(reading.text);
