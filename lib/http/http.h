@@ -140,7 +140,7 @@ void	request_build_refused(struct http *http);
 /* Runs what tine_on_finish() registered, and closes what was opened. */
 void	request_end(struct http *http);
 
-/* --- reply.c, reply_head.c, reply_body.c, error_page.c */
+/* --- reply.c, reply_head.c, reply_body.c, reply_print.c, error_page.c */
 
 void	reply_init(struct http *http);
 
