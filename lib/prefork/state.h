@@ -59,7 +59,26 @@ struct state_listener {
 /* Whether a descriptor outlives exec. */
 void	state_keep(int fd, bool over_exec);
 
+/* The same of those that are passed on, but program; not standard error. */
+void	state_keep_all(const struct state *state, bool over_exec);
+
 /* What a scoreboard looks like: it is shared only with its like. */
 uint32_t state_board_layout(void);
+
+struct master;
+
+/*
+ * A memfd with the state, whose descriptors outlive exec; -1.  program is this
+ * image, open, and way_back the copy for it; or -1.  On the way back, to the
+ * image before, all but the workers is as it came.
+ */
+int	state_write(const struct master *master, int program, int way_back,
+	    bool is_back);
+
+/* What nobody can change: for this program, should the new one give up. */
+int	state_write_way_back(const struct master *master);
+
+/* exec failed, and this image goes on: nothing outlives another one. */
+void	state_stays(const struct master *master);
 
 #endif

@@ -36,38 +36,11 @@ static struct {
 
 /* --------------------------------------------------------------- its reading */
 
-void
-state_keep(int fd, bool over_exec)
-{
-	const int flags = fd == -1 ? -1 : fcntl(fd, F_GETFD);
-
-	if (flags != -1)
-		(void)fcntl(fd, F_SETFD, over_exec ? flags & ~FD_CLOEXEC
-		    : flags | FD_CLOEXEC);
-}
-
-uint32_t
-state_board_layout(void)
-{
-	return (uint32_t)(sizeof(struct worker_line) << 20 ^
-	    sizeof(struct handler_line) << 8 ^ SERVER_JOURNAL >> 10);
-}
-
 static void
 keep_all(bool over_exec)
 {
 	const struct state *state = &legacy.state;
-	const int fds[] = {
-		state->handover[0], state->handover[1], state->pidfile,
-		state->module, state->config, state->users, state->logs[0],
-		state->logs[1],
-		state->board
-	};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (fds[i] > STDERR_FILENO)
-			state_keep(fds[i], over_exec);
-	}
+	state_keep_all(state, over_exec);
 	for (uint32_t i = 0; i < state->worker_count; i++)
 		state_keep(legacy.workers[i].control, over_exec);
 	for (uint32_t i = 0; i < state->listener_count; i++)
