@@ -83,6 +83,17 @@ are_sound(const struct state_worker *workers, uint32_t count)
 	return true;
 }
 
+static void
+forget_lists(void)
+{
+	free(legacy.workers);
+	free(legacy.listeners);
+	free(legacy.is_taken);
+	legacy.workers = NULL;
+	legacy.listeners = NULL;
+	legacy.is_taken = NULL;
+}
+
 static int
 read_state(int fd)
 {
@@ -105,8 +116,10 @@ read_state(int fd)
 	    legacy.is_taken == NULL ||
 	    read_all(fd, legacy.workers, workers, at) == -1 ||
 	    read_all(fd, legacy.listeners, listeners, at + (off_t)workers) ==
-	    -1 || !are_sound(legacy.workers, state->worker_count))
+	    -1 || !are_sound(legacy.workers, state->worker_count)) {
+		forget_lists();
 		return -1;
+	}
 	for (uint32_t i = 0; i < state->listener_count; i++)
 		legacy.listeners[i].text[sizeof(legacy.listeners[i].text) -
 		    1] = '\0';
@@ -412,9 +425,7 @@ forget(bool remove)
 		if (fds[i] > STDERR_FILENO)
 			descriptor_close(fds[i]);
 	}
-	free(legacy.workers);
-	free(legacy.listeners);
-	free(legacy.is_taken);
+	forget_lists();
 	memset(&legacy, 0, sizeof(legacy));
 	legacy.fd = legacy.state.program = -1;
 }

@@ -12,6 +12,7 @@ main(void)
 	srunner_add_suite(runner, files_suite());
 	srunner_add_suite(runner, head_suite());
 	srunner_add_suite(runner, log_suite());
+	srunner_add_suite(runner, prefork_suite());
 	srunner_add_suite(runner, proxy_suite());
 	srunner_add_suite(runner, server_suite());
 	srunner_add_suite(runner, users_suite());

@@ -12,6 +12,7 @@ Suite	*base_suite(void);
 Suite	*files_suite(void);
 Suite	*head_suite(void);
 Suite	*log_suite(void);
+Suite	*prefork_suite(void);
 Suite	*proxy_suite(void);
 Suite	*server_suite(void);
 Suite	*users_suite(void);
