@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * libFuzzer: what HTTP makes of a stream of bytes.  The stream is framed
- * whole, then in pieces, then in pieces with a hand-over to another worker
- * after some of them.  All three must give the same requests with the same
- * bodies and ends, and the same error after them.
+ * whole, then in pieces and with no memory to spare, then in pieces with a
+ * hand-over to another worker after some of them.  All three must give the
+ * same requests with the same bodies and ends, and the same error after them.
  */
 #include <unistd.h>
 
@@ -260,9 +260,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	feed(&whole, text, size);
 	finish(&whole);
 	say(&copy, whole.said.text, whole.said.length);
+	loop->memory.limit = 1;
 	begin(&pieces, 0);
 	feed_pieces(feed, &pieces, text, size);
 	finish(&pieces);
+	loop->memory.limit = 0;
 	must_be_same(&whole.said, &pieces.said);
 	begin(&moved, size + 1);
 	feed_pieces(feed, &moved, text, size);
