@@ -67,4 +67,21 @@ each_mode {
 	    "stdio and tine keep their order");
 	$server->stop;
 };
+
+# A handler class that speaks HTTP/1.0 does not know 100: its client waits as
+# long as it likes.
+for my $mode (@modes) {
+	my $server = start(program => build("examples/post"), mode => $mode);
+	my $client = $server->connection;
+
+	$client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n" .
+	    "Content-Type: application/x-www-form-urlencoded\r\n" .
+	    "Expect: 100-continue\r\n\r\n");
+	ok($client->is_quiet(0.3), "no 100 from HTTP/1.0");
+	$client->send("a=b");
+	my $reply = $client->reply;
+	is($reply->{status}, 200, "but the reply when the body is there");
+	like($reply->{body}, qr/^\ta=b$/m, "as it was sent");
+	$server->stop;
+}
 done_testing;

@@ -98,6 +98,34 @@ each_mode {
 	$server->stop;
 } workers => [1];
 
+# A chunked body, its chunks whole in what is read at once and in pieces.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    args => ["--max-body=1000"]);
+
+	for my $size (999, 1000, 1001) {
+		for my $piece (1001, 300, 7) {
+			my $body = join("", map {
+				my $n = $size - $_ < $piece ? $size - $_ : $piece;
+				sprintf("%x\r\n", $n) . "x" x $n . "\r\n"
+			} grep { $_ % $piece == 0 } 0 .. $size - 1);
+			my $client = $server->connection;
+
+			$client->send(request("/", method => "POST",
+			    fields => ["Transfer-Encoding: chunked"]) .
+			    "${body}0\r\n\r\n");
+			is($client->reply->{status}, $size > 1000 ? 413 : 200,
+			    "--max-body: $size bytes in chunks of $piece");
+		}
+		is(status_of($server, request("/", method => "POST",
+		    close => 1, fields => ["Content-Length: $size"]) .
+		    "x" x $size), $size > 1000 ? 413 : 200,
+		    "--max-body: a length of $size");
+	}
+	$server->stop;
+} workers => [1];
+
 # Requests behind one that is in its handler stay where they are: with the
 # client.  What it has sent is answered in order.
 each_mode {

@@ -71,6 +71,10 @@ sub places {
 		    grep { $_ ne "" } @objects;
 
 		next unless $id && ($first // "") =~ /^(libtine|target|lt-)/;
+		# What the program does as it is loaded and left is gcov's.
+		my @named = grep { $_ ne "" } @objects;
+		next if $named[-1] =~ /^ld-linux/ &&
+		    !grep { !/^(target|lt-)/ } @named[0 .. $#named - 1];
 		$seen{$id} = { id => $id, calls => $calls,
 		    name => "$function from " . join(" < ", map {
 			sprintf("%s+0x%x", $objects[$_], $offsets[$_])

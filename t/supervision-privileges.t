@@ -89,6 +89,7 @@ subtest "76. --group and --chroot" => sub {
 	mkdir("$dir/root");
 	mkdir("$dir/root/tmp");
 	chmod(01777, "$dir/root/tmp");
+	delete local $ENV{TMPDIR};	# it is not within the root
 	for my $mode (@modes) {
 		my $server = start(program => $supervised, mode => $mode,
 		    workers => 1, args => ["--user=nobody", "--group=daemon",
