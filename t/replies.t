@@ -100,6 +100,21 @@ each_mode {
 		is($reply->{status}, 403, "handle_expect_100 is asked");
 		is($reply->{fields}{connection}, "close", "and closes");
 	}
+
+	# That a body was asked for is no beginning of its reply.
+	my %after = ("/error?code=404" => 404, "/no-reply" => 500,
+	    "/inject" => 500, "/status?code=204" => 204,
+	    "/big?bytes=300000" => 200, "/nolength?bytes=300000" => 200);
+	for my $path (sort keys %after) {
+		$client = $server->connection;
+		$client->send("POST $path HTTP/1.1\r\nHost: a\r\n" .
+		    "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+		is($client->reply->{status}, 100, "$path: 100");
+		$client->send("hello");
+		$reply = $client->reply;
+		is($reply->{status}, $after{$path}, "and then its reply");
+		ok(defined $reply->{body}, "which is whole");
+	}
 	$server->stop;
 };
 

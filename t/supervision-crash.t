@@ -198,6 +198,12 @@ subtest "28. a hook that crashes costs one request too" => sub {
 		$client->send("POST /in-expect HTTP/1.1\r\nHost: a\r\n" .
 		    "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
 		is($client->reply->{status}, 500, "/in-expect: 500");
+		$client = $server->connection;
+		$client->send("POST /crash?how=null HTTP/1.1\r\nHost: a\r\n" .
+		    "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+		is($client->reply->{status}, 100, "asked for its body: 100");
+		$client->send("hello");
+		is($client->reply->{status}, 500, "and then a crash: 500");
 		is($server->ask("/hello")->{status}, 200, "the next is served");
 		is($server->ask("/in-cleanup")->{status}, 200,
 		    "a crash when the reply is out takes nothing back");

@@ -191,14 +191,21 @@ spool(struct loop *loop, struct exchange *exchange)
 	return framing;
 }
 
-/* An interim reply is short, and nothing is before it in the socket. */
+/*
+ * An interim reply is short, and nothing is before it in the socket.  It is no
+ * part of the reply: that may still be any, an error too.
+ */
 static bool
 send_interim(struct connection *conn)
 {
 	struct output *output = &conn->exchange->output;
 
-	return output_is_empty(output) ||
-	    output_send(output, conn->fd) == SENT_ALL;
+	if (output_is_empty(output))
+		return true;
+	if (output_send(output, conn->fd) != SENT_ALL)
+		return false;
+	output->sent = 0;
+	return true;
 }
 
 static enum next
