@@ -17,7 +17,7 @@ for my $mode (@modes) {
 	    "127.0.0.1", $server->{port}, @files);
 	my ($passed, $failed) = $text =~ /^(\d+) passed, (\d+) failed/m;
 
-	ok($status == 0 && ($failed // 1) == 0 && $passed >= 1220,
+	ok($status == 0 && ($failed // 1) == 0 && $passed >= 1268,
 	    "$mode: " . ($passed // 0) . " vectors") or diag(tail_of($text, 4000));
 	$server->stop;
 }
