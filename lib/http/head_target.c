@@ -17,10 +17,14 @@
 static bool
 port_is_valid(const char *text, size_t length)
 {
-	off_t port = 0;
+	unsigned port = 0;
 
-	return length == 0 ||
-	    (head_number(text, length, &port) && port <= 65535);
+	for (size_t i = 0; i < length; i++) {
+		port = port * 10 + (unsigned)(text[i] - '0');
+		if (!head_is(text[i], DIGIT) || port > 65535)
+			return false;
+	}
+	return true;
 }
 
 /* "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ) */
