@@ -194,7 +194,6 @@ sandbox_enter(struct tine_server *server, enum confined who)
 	case CONFINED_CHILD:
 		return sandbox.is_filtered ? seccomp_enter_child() : 0;
 	case CONFINED_WORKER:
-	case CONFINED_RELAY:
 	case CONFINED_FORKER:
 		break;
 	}

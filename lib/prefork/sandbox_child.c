@@ -69,9 +69,6 @@ seccomp_enter_child(void)
 #ifdef SYS_fork
 		NOT(SYS_fork),
 #endif
-#ifdef SYS_pidfd_open
-		NOT(SYS_pidfd_open),
-#endif
 		ALLOW
 	};
 	const struct sock_fprog program = {

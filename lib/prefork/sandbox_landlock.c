@@ -127,10 +127,7 @@ all_of(const struct confinement *confinement)
 	if (version >= 5)
 		all.files |= IOCTL_DEV;
 	if (version >= 6)
-		all.scopes = SCOPE_ABSTRACT;
-	/* Children of mode fork are in no domain below their worker's. */
-	if (version >= 6 && confinement->who != CONFINED_RELAY)
-		all.scopes |= SCOPE_SIGNAL;
+		all.scopes = SCOPE_ABSTRACT | SCOPE_SIGNAL;
 	if (version >= 9 && !connects && !confinement->uses_syslog)
 		all.files |= RESOLVE_UNIX;
 	return all;

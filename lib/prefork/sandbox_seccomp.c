@@ -166,7 +166,7 @@ static const struct condition for_forking[] = {
 
 /* Of these a child gives up what is not aimed at itself: sandbox_child.c. */
 static const char *const by_forkers[] = {
-	"fork", "kill", "pidfd_open", "tgkill"
+	"fork", "kill", "tgkill"
 };
 
 /* Whose first argument names a process, which may only be this one. */
@@ -270,10 +270,6 @@ add_processes(scmp_filter_ctx filter, enum confined who)
 		return result != 0 ? result : add_conditions(filter,
 		    for_forking, COUNT(for_forking));
 	}
-	/* By the descriptors that its forker has given it. */
-	if (who == CONFINED_RELAY)
-		result = add(filter, SCMP_ACT_ALLOW, "pidfd_send_signal",
-		    NULL, 0);
 	for (size_t i = 0; result == 0 && i < COUNT(to_itself); i++)
 		result = add(filter, SCMP_ACT_ALLOW, to_itself[i], &self, 1);
 	return result;

@@ -86,7 +86,7 @@ children_note_gone(const struct loop *loop, pid_t pid, bool is_asked)
 {
 	assert(children.gone_count < loop->settings->max_children);
 	children.gone[children.gone_count++] = (struct forker_gone){
-		.pid = pid, .is_asked = is_asked
+		.pid = pid, .how = is_asked ? GOING_ASKED : GOING_GONE
 	};
 }
 
@@ -103,7 +103,6 @@ child_let_go(struct loop *loop, struct child *child)
 		child->state = CHILD_FAILED;
 		TAILQ_INSERT_TAIL(&children.failed, child, entry);
 	} else {
-		descriptor_close(child->pidfd);
 		free(child);
 	}
 	descriptor_close(fd);
@@ -243,16 +242,17 @@ child_died_idle(struct loop *loop, struct child *child)
 }
 
 void
-child_signal(const struct child *child, int sig)
+child_kill(const struct child *child)
 {
-#ifdef SYS_pidfd_send_signal
-	if (child->pidfd != -1 && syscall(SYS_pidfd_send_signal,
-	    child->pidfd, sig, NULL, 0) == 0)
-		return;
-#endif
-	/* Without a pidfd: it is the forker's, and not told to be reaped. */
-	if (child->pidfd == -1)
-		(void)kill(child->pid, sig);
+	const struct forker_order order = {
+		.gone_count = 1, .gone = { { child->pid, GOING_KILLED } }
+	};
+	const size_t size = offsetof(struct forker_order, gone[1]);
+
+	/* Its pid stays its own until the forker is told that it has gone. */
+	if (send(children.channel.fd, &order, size,
+	    MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size)
+		(void)kill(child->pid, SIGKILL);
 }
 
 int
@@ -278,7 +278,6 @@ free_list(struct child_list *list)
 	while ((child = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, child, entry);
 		descriptor_close(child->source.fd);
-		descriptor_close(child->pidfd);
 		free(child);
 	}
 }

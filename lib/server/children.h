@@ -33,7 +33,6 @@ struct child {
 	TAILQ_ENTRY(child)	 entry;
 	enum child_state	 state;
 	pid_t			 pid;
-	int			 pidfd;		/* -1: none */
 	unsigned		 requests;
 	unsigned		 slot;		/* on the scoreboard */
 	struct connection	*conn;		/* while it is busy */
@@ -109,7 +108,8 @@ void	children_settle(struct loop *loop);
 /* A spare has ended by itself. */
 void	child_died_idle(struct loop *loop, struct child *child);
 
-void	child_signal(const struct child *child, int sig);
+/* By the forker, whose child it is. */
+void	child_kill(const struct child *child);
 
 /* --- children_give.c */
 

@@ -41,7 +41,6 @@ born(struct loop *loop, const struct forker_news *news, const int *fds,
 	children.is_failing = false;
 	child->source.fd = fds[0];
 	child->source.ready = child_ready;
-	child->pidfd = count > 1 ? fds[1] : -1;
 	child->pid = news->pid;
 	child->progress = loop_now(loop);
 	children.count++;
@@ -91,7 +90,6 @@ died(struct loop *loop, const struct forker_news *news)
 		return;
 	log_child(loop, child, news->status);
 	TAILQ_REMOVE(&children.failed, child, entry);
-	descriptor_close(child->pidfd);
 	free(child);
 }
 
@@ -121,8 +119,8 @@ void
 children_hear(struct loop *loop, struct source *source, unsigned events)
 {
 	struct forker_news news = { .pid = 0 };
-	size_t count = 2;
-	int fds[2];
+	size_t count = 1;
+	int fds[1];
 	ssize_t n;
 
 	(void)events;

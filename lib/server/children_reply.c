@@ -51,7 +51,7 @@ reply_lost(struct loop *loop, struct child *child)
 	server_log(loop->server, TINE_LOG_ERROR,
 	    "cannot keep the reply to client %s, request \"%s\": %s",
 	    child->client, child->request, strerror(errno));
-	child_signal(child, SIGKILL);
+	child_kill(child);
 	child_failed(loop, child);
 }
 

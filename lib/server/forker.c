@@ -6,7 +6,6 @@
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -44,34 +43,24 @@ struct forker {
 	size_t			 gone_count, gone_size;
 };
 
-static int
-pidfd_of(pid_t pid)
-{
-#ifdef SYS_pidfd_open
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-#else
-	(void)pid;
-	return -1;
-#endif
-}
-
+/* fd: of a child that was born, or -1. */
 static int
 tell(const struct forker *forker, enum news news, pid_t pid, int status,
-    const int *fds, size_t count)
+    int fd)
 {
 	const struct forker_news told = {
 		.news = news, .pid = pid, .status = status
 	};
 
-	return descriptor_pass(forker->channel, &told, sizeof(told), fds,
-	    count);
+	return descriptor_pass(forker->channel, &told, sizeof(told), &fd,
+	    fd == -1 ? 0 : 1);
 }
 
 /* The worker waits for this: what little it needs will be there again. */
 static void
 insist(const struct forker *forker, enum news news, pid_t pid, int status)
 {
-	while (tell(forker, news, pid, status, NULL, 0) == -1 &&
+	while (tell(forker, news, pid, status, -1) == -1 &&
 	    errno != EPIPE && errno != ECONNRESET)
 		clock_pause(10);
 }
@@ -101,7 +90,7 @@ note_gone(struct forker *forker, const struct forker_gone *gone,
 static void
 fork_child(struct forker *forker)
 {
-	int pair[2], given[2];
+	int pair[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ==
@@ -124,19 +113,14 @@ fork_child(struct forker *forker)
 		return;
 	}
 	(void)close(pair[1]);
-	given[0] = pair[0];
-	given[1] = pidfd_of(pid);
 	/* If its socket cannot be passed on it reads the end, and ends. */
-	if (tell(forker, NEWS_BORN, pid, 0, given, given[1] == -1 ? 1 : 2) ==
-	    -1) {
+	if (tell(forker, NEWS_BORN, pid, 0, pair[0]) == -1) {
 		const struct forker_gone gone = { .pid = pid };
 
 		insist(forker, NEWS_FAILED, 0, errno);
 		(void)note_gone(forker, &gone, 1);
 	}
-	(void)close(given[0]);
-	if (given[1] != -1)
-		(void)close(given[1]);
+	(void)close(pair[0]);
 }
 
 /*
@@ -156,10 +140,24 @@ reap_children(struct forker *forker)
 
 		if (pid == 0)
 			forker->gone[left++] = gone;
-		else if (pid == gone.pid && gone.is_asked)
+		else if (pid == gone.pid && gone.how == GOING_ASKED)
 			insist(forker, NEWS_DIED, pid, status);
 	}
 	forker->gone_count = left;
+}
+
+/*
+ * Only a child of this process, and one that was not waited for: so whoever
+ * has taken over the worker cannot reach others.
+ */
+static void
+kill_child(pid_t pid)
+{
+	siginfo_t info;
+
+	if (pid > 0 && waitid(P_PID, (id_t)pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == 0)
+		(void)kill(pid, SIGKILL);
 }
 
 /* False when the worker is gone. */
@@ -177,7 +175,10 @@ obey(struct forker *forker)
 		return false;
 	for (uint32_t i = 0; i < order.count; i++)
 		fork_child(forker);
-	(void)note_gone(forker, order.gone, order.gone_count);
+	if (order.gone_count == 1 && order.gone[0].how == GOING_KILLED)
+		kill_child(order.gone[0].pid);
+	else
+		(void)note_gone(forker, order.gone, order.gone_count);
 	reap_children(forker);
 	return true;
 }

@@ -21,10 +21,16 @@
 
 #define ORDER_GONE	64	/* children in an order, at most */
 
-/* A child that has closed its socket, or has lost it. */
+enum going {
+	GOING_GONE,		/* it has closed its socket, or has lost it */
+	GOING_ASKED,		/* the same; its status is wanted: NEWS_DIED */
+	GOING_KILLED		/* it is to be killed */
+};
+
+/* What a worker says of one of its forker's children. */
 struct forker_gone {
 	pid_t		pid;
-	int32_t		is_asked;	/* its status is wanted: NEWS_DIED */
+	int32_t		how;		/* enum going */
 };
 
 /* From a worker to its forker; only gone_count of the last are sent. */
@@ -41,7 +47,7 @@ struct forker_news {
 	uint32_t	news;
 	pid_t		pid;
 	int32_t		status;		/* DIED: waitpid(2)'s; FAILED: errno */
-	/* BORN: two descriptors, its socket and its pidfd (if there is one) */
+	/* BORN: a descriptor, its socket */
 };
 
 /*

@@ -599,10 +599,8 @@ server_confine(struct tine_server *server, enum confined who)
 static int
 begin(struct tine_server *server, struct loop *loop)
 {
-	const enum confined who = server->settings.mode == MODE_FORK
-	    ? CONFINED_RELAY : CONFINED_WORKER;
-
-	return server_confine(server, who) == 0 ? loop_start(loop) : -1;
+	return server_confine(server, CONFINED_WORKER) == 0
+	    ? loop_start(loop) : -1;
 }
 
 int

@@ -22,8 +22,7 @@
 /* The processes that serve, by what they have to do when they are locked in. */
 enum confined {
 	CONFINED_NOT_YET,	/* what will be needed is opened */
-	CONFINED_WORKER,	/* runs handlers itself */
-	CONFINED_RELAY,		/* the worker of mode fork: has clients only */
+	CONFINED_WORKER,
 	CONFINED_FORKER,
 	CONFINED_CHILD		/* of a forker that is confined */
 };

@@ -25,7 +25,7 @@ end_failed(const struct loop *loop)
 		    loop->settings->timeout)
 			continue;
 		child->is_late = true;
-		child_signal(child, SIGKILL);
+		child_kill(child);
 	}
 }
 
@@ -45,7 +45,7 @@ end_late(struct loop *loop)
 		if (loop_now(loop) - child->progress < timeout)
 			continue;
 		child->is_late = true;
-		child_signal(child, SIGKILL);
+		child_kill(child);
 		child_failed(loop, child);
 		if (!thread_self->leads)
 			return;

@@ -58,7 +58,6 @@ make_child(int fd, struct connection *conn)
 		abort();
 	child->source.fd = fd;
 	child->source.ready = child_ready;
-	child->pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	child->pid = INT32_MAX;		/* nobody's */
 	children.count++;
 	child_add_spare(child);
