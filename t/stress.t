@@ -10,6 +10,7 @@ use Tine::Test;
 
 my $seconds = 4;
 my $clients = 6;	# processes
+my $least = 20;		# acts of each, however long they take
 
 # One client's life with one server, who has so many of the other acts for
 # each crash, or none; what went wrong, as a list of lines.
@@ -79,7 +80,8 @@ sub live {
 	);
 	my @names = grep { $_ ne "crash" } sort keys %acts;
 	@names = ((@names) x $rounds, "crash") if $rounds;
-	while (time < $end) {
+	while (time < $end || ($count < $least &&
+	    time < $end + 30 * slow())) {
 		my $name = $names[rand @names];
 
 		$client //= $server->connection;
@@ -135,7 +137,8 @@ each_mode {
 		close($pipe);
 	}
 	is(join("", @wrong), "", "$count acts, each with its right reply");
-	cmp_ok($count, ">=", 100, "and many of them");
+	cmp_ok($count, ">=", $clients * $least,
+	    "and many of them");
 	is($server->ask("/hello")->{status}, 200, "it serves on");
 	ok((wait_for { my $held = $server->held;
 	    !grep { $_ } values %$held } 10), "no connection is left open");
