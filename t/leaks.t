@@ -72,10 +72,8 @@ each_mode {
 	    "as many descriptors as before");
 	cmp_ok(memory_of($worker) - $memory, "<", 1500,
 	    "no more memory to speak of") if slow() == 1;
-	# ThreadSanitizer has one of its own.
-	my $own = ($ENV{TINE_SANITIZER} // "no") eq "thread" ? 1 : 0;
-	cmp_ok(threads_of($worker), "<=", ($mode eq "thread" ? 8 : 4) + $own,
-	    "few threads");
+	cmp_ok(threads_of($worker), "<=", ($mode eq "thread" ? 8 : 4) +
+	    checker_threads(), "few threads");
 	# The scoreboard of a process without a master is no spool.
 	my @spools = grep { (readlink($_) // "") =~ m{^(?!/memfd:).*deleted} }
 	    glob("/proc/$worker/fd/*");

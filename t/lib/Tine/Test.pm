@@ -19,7 +19,7 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build
     slow is_traced pass_sockets
     program request slurp children alive reply_of tail_of run_command
-    cpu_of threads_of descriptors_of is_pattern spew variant binary
+    cpu_of threads_of checker_threads descriptors_of is_pattern spew variant binary
     under_load notify_socket ask_all answered);
 
 # The strategies that every end-to-end test runs in, by how many workers.
@@ -169,6 +169,11 @@ sub is_pattern {
 		    sprintf("%015d ", $at);
 	}
 	return 1;
+}
+
+# A thread of its own that ThreadSanitizer has in a process, at most.
+sub checker_threads {
+	return ($ENV{TINE_SANITIZER} // "no") eq "thread" ? 1 : 0;
 }
 
 sub threads_of { return scalar(() = glob("/proc/$_[0]/task/*")) }
