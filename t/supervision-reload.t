@@ -106,7 +106,7 @@ subtest "58. what is wrong is said, and nothing changes; then a worker is " .
 	my $server = module_server("wrong", workers => 2,
 	    env => { NOTIFY_SOCKET => $manager->{path},
 	    TARGET_INIT => $init },
-	    args => ["--config=$config", "--start-timeout=1s"]);
+	    args => ["--config=$config", "--start-timeout=" . slow() . "s"]);
 
 	my $stays = sub {
 		my ($what, $pattern) = @_;

@@ -168,7 +168,7 @@ tell_client(void)
 	if (loop->server->crashing != NULL)
 		loop->server->crashing(loop->server);
 	if (crash.victim != NULL)
-		crash_lose(loop, crash.victim, crash.claimed,
+		crash_lose(loop, crash.victim, crash.exchange, crash.claimed,
 		    is_stuck(crash.sig, &crash.info) ? 504 : 500);
 	else if (crash.driven != NULL)
 		crash_lose_driven(loop, crash.driven);
@@ -218,10 +218,14 @@ take_down(int sig, const siginfo_t *info, const char *what)
 		crash.info = *info;
 	if (self != NULL && self->exchange != NULL) {
 		crash.victim = self;
+		crash.exchange = self->exchange;
 		if (!crash.is_child)
 			crash.claimed = crash_claim_own(crash.loop, self);
 	} else if (is_stuck(sig, info)) {
-		crash.victim = crash_claim_other(crash.loop, &crash.claimed);
+		crash.exchange = crash_claim_other(crash.loop,
+		    &crash.claimed);
+		if (crash.exchange != NULL)
+			crash.victim = crash.exchange->thread;
 	}
 	if (crash.victim == NULL && self != NULL)
 		crash.driven = self->driven;
@@ -234,7 +238,7 @@ wait_for_end(int sig, const siginfo_t *info, const char *how)
 	const struct thread *self = thread_self;
 
 	if (!crash.is_child && self != NULL && self->exchange != NULL)
-		crash_lose(crash.loop, self,
+		crash_lose(crash.loop, self, self->exchange,
 		    crash_claim_own(crash.loop, self), 500);
 	crash_report(self != NULL && self->exchange != NULL ? self : NULL, sig,
 	    info, how);

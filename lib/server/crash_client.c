@@ -61,20 +61,20 @@ crash_claim_own(struct loop *loop, const struct thread *self)
 	    ? CLAIM_QUIET : state;
 }
 
-struct thread *
+struct exchange *
 crash_claim_other(struct loop *loop, enum claim_state *state)
 {
 	for (unsigned i = 0; i < SLOTS; i++) {
 		*state = crash_claim(&loop->crew.claims[i]);
 		if (*state != CLAIM_NONE)
-			return loop->crew.claims[i].exchange->thread;
+			return loop->crew.claims[i].exchange;
 	}
 	return NULL;
 }
 
 void
 crash_lose(struct loop *loop, const struct thread *victim,
-    enum claim_state claimed, int status)
+    struct exchange *exchange, enum claim_state claimed, int status)
 {
 	struct connection *conn;
 
@@ -84,8 +84,8 @@ crash_lose(struct loop *loop, const struct thread *victim,
 		atomic_store(&loop->line->crash_slot, (int)victim->slot);
 	if (claimed != CLAIM_QUIET)
 		return;
-	conn = victim->exchange->conn;
-	if (!crash_answer(loop, victim->exchange, status))
+	conn = exchange->conn;
+	if (!crash_answer(loop, exchange, status))
 		return;
 	atomic_store(&loop->line->crash_status, status);
 	atomic_fetch_add(&crash.answered, 1);

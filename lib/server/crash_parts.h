@@ -40,6 +40,7 @@ struct crash {
 	int			 sig;		/* 0: it was left */
 	siginfo_t		 info;
 	struct thread		*victim;	/* whose handler is lost */
+	struct exchange		*exchange;	/* of that handler */
 	enum claim_state	 claimed;	/* what the victim's was */
 	struct connection	*driven;	/* lost with no handler */
 	const char		*what;		/* of sig 0 */
@@ -86,12 +87,16 @@ enum claim_state crash_claim(struct claim *claim);
 enum claim_state crash_claim_own(struct loop *loop,
 	    const struct thread *self);
 
-/* That of another thread, whose it returns; or NULL. */
-struct thread *crash_claim_other(struct loop *loop, enum claim_state *state);
+/*
+ * That of another thread: its exchange, or NULL.  The thread itself may have
+ * forgotten it, for its handler has returned just now.
+ */
+struct exchange *crash_claim_other(struct loop *loop,
+	    enum claim_state *state);
 
-/* The handler of victim will not end: its client is told. */
+/* The handler of victim, with exchange, will not end: its client is told. */
 void	crash_lose(struct loop *loop, const struct thread *victim,
-	    enum claim_state claimed, int status);
+	    struct exchange *exchange, enum claim_state claimed, int status);
 
 /* A hook has crashed on the thread that leads, while nothing is handled. */
 void	crash_lose_driven(struct loop *loop, struct connection *conn);
