@@ -111,7 +111,7 @@ subtest "68. new binary: missing, not executable, wrong format, exits 78, " .
 	my $init = "$dir/init-68";
 	spew($init, "");
 	my $server = program_server("bad", env => { TARGET_INIT => $init },
-	    args => ["--start-timeout=1s"]);
+	    args => ["--start-timeout=" . slow() . "s"]);
 	my $program = $server->{program};
 	my @before = $server->workers_of;
 	my @idle = $server->idle_clients(10);
