@@ -114,6 +114,26 @@ wait_for_thread(void)
 		(void)pthread_join(id, NULL);
 }
 
+static void *
+stay(void *argument)
+{
+	(void)argument;
+	for (;;)
+		(void)pause();
+	return NULL;
+}
+
+/* Another thread keeps the process. */
+static void
+leave_thread(void)
+{
+	pthread_t id;
+
+	if (pthread_create(&id, NULL, stay, NULL) == 0)
+		(void)pthread_detach(id);
+	pthread_exit(NULL);
+}
+
 /* The allocator finds it out and aborts, its lock in hand. */
 static void
 corrupt_heap(void)
@@ -171,6 +191,8 @@ die(struct tine_request *req, const char *query)
 		quick_exit(0);
 	else if (strstr(query, "how=_exit") != NULL)
 		_exit(0);
+	else if (strstr(query, "how=pthread_exit-first") != NULL)
+		leave_thread();
 	else if (strstr(query, "how=pthread_exit") != NULL)
 		pthread_exit(NULL);
 	else if (strstr(query, "how=thread") != NULL)

@@ -390,6 +390,8 @@ crash_open_forker(struct loop *loop)
 	backtrace_prepare();
 	watch_exits();
 	(void)sigaltstack(&alternate, NULL);
+	/* A child's only thread may be left, and another one keep the process. */
+	(void)pthread_setspecific(crash.key, memory);
 	crash.loop = loop;
 	crash.forker = getpid();
 	crash.is_child = true;
