@@ -306,9 +306,7 @@ subtest "29a. a crash in a worker with 1,000 idle connections, half-read heads a
 };
 
 subtest "29a. a handler crashes after the loop was taken from it" => sub {
-	plan skip_all => "in mode fork no handler runs in a worker"
-	    unless grep { $_ ne "fork" } @modes;
-	for my $mode (grep { $_ ne "fork" } @modes) {
+	for my $mode (modes_in_worker()) {
 		my $server = wreck(mode => $mode, workers => 1);
 		my @idle = ask_all($server, 50, "/hello");
 
@@ -428,9 +426,7 @@ sub replaced {
 }
 
 subtest "30. crash inside the crash path: it still dies of a signal within 2 s and is replaced" => sub {
-	plan skip_all => "in mode fork no handler runs in a worker"
-	    unless grep { $_ ne "fork" } @modes;
-	for my $mode (grep { $_ ne "fork" } @modes) {
+	for my $mode (modes_in_worker()) {
 		# A checker ends a process as soon as it uses what is wrecked.
 		my @tries = map { { how => $_, server =>
 		    wreck(mode => $mode, workers => 1) } }

@@ -306,9 +306,7 @@ subtest "39. one connection, 32 idle workers: few wake-ups" => sub {
 };
 
 subtest "40. worker killed while writing its scoreboard line: readers do not hang, the line is whole with the new worker" => sub {
-	plan skip_all => "in mode fork no handler runs in a worker"
-	    unless grep { $_ ne "fork" } @modes;
-	for my $mode (grep { $_ ne "fork" } @modes) {
+	for my $mode (modes_in_worker()) {
 		my $server = wreck(mode => $mode, workers => 1);
 		my @before = $server->workers_of;
 

@@ -192,7 +192,7 @@ subtest "55. recycling while worker_init fails: the old ones serve on, and " .
 
 subtest "56. --max-memory: a leaking handler's worker is replaced, no " .
     "failure" => sub {
-	for my $mode (grep { $_ ne "fork" } @modes) {
+	for my $mode (modes_in_worker()) {
 		my $server = start(mode => $mode, workers => 2,
 		    args => ["--max-memory=100M"]);
 		my %pids;

@@ -54,8 +54,6 @@ sub stuck {
 	}
 }
 
-my @modes_without_children = grep { $_ ne "fork" } @modes;
-
 subtest "32. handler loops for ever: replaced within timeout + 1 s, client 504, backtrace logged" => sub {
 	stuck("/hang?spin", sub {
 		my $try = shift;
@@ -100,7 +98,7 @@ subtest "33. handler blocks ABRT and all else: ended all the same" => sub {
 		ok((wait_for { one_replaced($server, @{$try->{before}}) }
 		    5), "its worker is replaced");
 		cmp_ok(time - $try->{begun}, "<", 3.5 * slow(), "in time");
-	}, map { wreck(mode => $_) } @modes_without_children);
+	}, map { wreck(mode => $_) } modes_in_worker());
 };
 
 subtest "33. a handler stops its process: KILL a second after ABRT" => sub {
@@ -269,7 +267,7 @@ subtest "a handler that closes what is not its own: its worker is replaced" => s
 			    "$server->{mode}, $what: replaced");
 			is($server->ask("/hello")->{status}, 200, "it serves");
 		}, map { wreck(mode => $_, args => []) }
-		    @modes_without_children);
+		    modes_in_worker());
 	}
 };
 

@@ -16,16 +16,27 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOCK_DGRAM SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(@modes @workers each_mode launch start wait_for source build
-    slow is_traced pass_sockets
+our @EXPORT = qw(@modes @workers modes_in_worker each_mode launch start
+    wait_for source build slow is_traced pass_sockets
     program request slurp children alive reply_of tail_of run_command
-    cpu_of threads_of checker_threads descriptors_of is_pattern spew variant binary
+    cpu_of threads_of checker_threads descriptors_of is_pattern spew variant
+    binary
     under_load notify_socket ask_all answered);
 
 # The strategies that every end-to-end test runs in, by how many workers.
 our @modes = split /,/, $ENV{TINE_MODES} // "single,thread,fork";
 our @workers = (0, 1, 4);
 my %wanted_workers = map { $_ => 1 } split /,/, $ENV{TINE_WORKERS} // "";
+
+# Those whose handlers run in the worker; a subtest of them alone is skipped if
+# there are none.
+sub modes_in_worker {
+	my @found = grep { $_ ne "fork" } @modes;
+
+	plan(skip_all => "in mode fork no handler runs in a worker")
+	    unless @found;
+	return @found;
+}
 
 my @servers;
 my $top = $$;
