@@ -101,6 +101,40 @@ START_TEST(output_keeps_its_order)
 END_TEST
 
 static void
+add_bytes(struct output *output, size_t length)
+{
+	static const char bytes[500];
+
+	ck_assert_int_eq(output_append(output, bytes, length), 0);
+}
+
+/* Both bounds, --reply-memory and --reply-spool: below, at, and above. */
+START_TEST(output_is_bounded)
+{
+	char memory[64];
+	struct output output;
+
+	open_output(&output, memory, sizeof(memory));
+	add_bytes(&output, 99);
+	ck_assert_int_eq(output_keep(&output, "b", 1), 1);
+	ck_assert_uint_eq(output.memory, 100);
+	ck_assert_int_eq(output_spooled(&output), 0);
+	ck_assert_int_eq(output_keep(&output, "c", 1), 0);
+	add_bytes(&output, 1);
+	ck_assert_int_eq(output_spooled(&output), 1);
+	add_bytes(&output, 498);
+	ck_assert_int_eq(output_spooled(&output), 499);
+	add_bytes(&output, 1);
+	ck_assert_int_eq(output_spooled(&output), 500);
+	errno = 0;
+	ck_assert_int_eq(output_append(&output, "d", 1), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_int_eq(output_spooled(&output), 500);
+	output_reset(&output);
+}
+END_TEST
+
+static void
 count_release(void *lender)
 {
 	(*(int *)lender)++;
@@ -424,6 +458,7 @@ server_suite(void)
 	TCase *tests = tcase_create("server");
 
 	tcase_add_test(tests, output_keeps_its_order);
+	tcase_add_test(tests, output_is_bounded);
 	tcase_add_test(tests, output_gives_back_what_is_lent);
 	tcase_add_test(tests, output_takes_no_impossible_part);
 	tcase_add_test(tests, output_goes_to_the_spool);
