@@ -40,6 +40,7 @@ extern "C" {
 
 struct tine_server;
 struct tine_request;
+struct tine_stream;
 
 /*
  * What a person should read after a function has failed: thing, reason and
@@ -520,6 +521,81 @@ int	tine_on_finish(struct tine_request *req, void (*function)(void *),
  */
 long	tine_request_deadline(const struct tine_request *req);
 
+/* ---------------------------------------------------------------- streams */
+
+/*
+ * One conversation of a protocol that is not HTTP: the instance of Python's
+ * StreamRequestHandler.  Its handler has the connection to itself, from the
+ * client's first byte (or from accept, see speaks_first) to its return.
+ * Members are read only, but for data.
+ */
+struct tine_stream {
+	struct tine_server	*server;
+	/* As in struct tine_request. */
+	const char		*client_address;
+	unsigned		 client_port;
+	/* Yours: NULL when setup is called. */
+	void			*data;
+};
+
+/*
+ * Reads what is there, up to size bytes, and waits for the first of them:
+ * Python's rfile.read1().  Returns the number read, 0 when the client sends
+ * no more, or -1 with errno ETIMEDOUT (it was silent for the class' timeout,
+ * else --keep-alive; it may be asked again), ECONNRESET or another one of
+ * recv(2).  To wait is the handler's choice: it holds a worker, a thread or a
+ * child, but no other client's input, and is no time that --timeout counts.
+ */
+ssize_t	tine_stream_read(struct tine_stream *stream, void *buffer,
+	    size_t size);
+
+/*
+ * Reads to the end of a line, or size - 1 bytes of a longer one: Python's
+ * rfile.readline().  The newline is kept, and a NUL follows; the line may
+ * have others in it.  Returns the length, 0 when there is no more, or -1 as
+ * tine_stream_read(), with what came of the line still to be read.
+ */
+ssize_t	tine_stream_getline(struct tine_stream *stream, char *buffer,
+	    size_t size);
+
+/* How many bytes can be read without waiting, and without a system call. */
+size_t	tine_stream_pending(const struct tine_stream *stream);
+
+/*
+ * Sends all of data before it returns, which may take as long as the client
+ * does: Python's wfile.write() with its wbufsize of 0.  Errors stick, as with
+ * stdio: each further write fails with the same one.  Returns length, or -1
+ * with errno EPIPE (the client is gone) or ETIMEDOUT (it took nothing for the
+ * class' timeout, else --send-timeout).
+ */
+ssize_t	tine_stream_write(struct tine_stream *stream, const void *data,
+	    size_t length);
+ssize_t	tine_stream_puts(struct tine_stream *stream, const char *text);
+ssize_t	tine_stream_printf(struct tine_stream *stream, const char *format,
+	    ...) TINE_PRINTF(2, 3);
+ssize_t	tine_stream_vprintf(struct tine_stream *stream, const char *format,
+	    va_list ap) TINE_PRINTF(2, 0);
+
+/*
+ * The two directions as standard streams: Python's rfile and wfile.  What
+ * rfile has read ahead the functions above do not see; wfile has no buffer.
+ * Closed by the library.  NULL with errno ENOMEM.
+ */
+FILE	*tine_stream_rfile(struct tine_stream *stream);
+FILE	*tine_stream_wfile(struct tine_stream *stream);
+
+/*
+ * The client's socket, for poll(2), or for a program that gets it as its
+ * standard input and output: from now on until the handler returns its own
+ * calls wait.  What is pending has been read from it.  It is not the
+ * handler's to close.
+ */
+int	tine_stream_fileno(struct tine_stream *stream);
+
+/* Writes a line to the error log with the client named; see tine_log(). */
+void	tine_stream_log(struct tine_stream *stream, enum tine_level level,
+	    const char *format, ...) TINE_PRINTF(3, 4);
+
 /* ---------------------------------------------------------------- servers */
 
 /* A peer, for verify_request. */
@@ -541,7 +617,8 @@ struct tine_hooks {
 		    const struct tine_peer *);
 	/*
 	 * A handler has failed: what says how.  The default writes what to
-	 * the error log with the request named.
+	 * the error log with the request named.  Where HTTP is not spoken
+	 * there is no request: it is NULL, and what names the client.
 	 */
 	void	(*handle_error)(struct tine_server *, struct tine_request *,
 		    const char *what);
@@ -668,6 +745,51 @@ struct tine_server *tine_http_server_sized(
 	    const struct tine_http_handler *handler, size_t size);
 
 /*
+ * A handler class of a protocol that is not HTTP: Python's subclass of
+ * StreamRequestHandler.  Constant; zero means the default.  It must outlive
+ * the server.
+ */
+struct tine_stream_handler {
+	/*
+	 * Before and after handle.  If setup returns -1 neither of the others
+	 * is called, and the connection is closed.
+	 */
+	int		(*setup)(struct tine_stream *);
+	void		(*handle)(struct tine_stream *);
+	void		(*finish)(struct tine_stream *);
+
+	const struct tine_hooks	*hooks;
+
+	/*
+	 * How long the client may be silent, or take nothing, each time that
+	 * it is waited for, in milliseconds; 0: as the options say.
+	 */
+	unsigned	 timeout;
+
+	/*
+	 * The handler starts at accept, for it has the first word; else at
+	 * the client's first byte, until when a client costs no worker.
+	 */
+	bool		 speaks_first;
+
+	/* Sets TCP_NODELAY, so that small pieces are not gathered. */
+	bool		 disable_nagle_algorithm;
+};
+
+/*
+ * Makes a server for such a class: Python's TCPServer, or UnixStreamServer,
+ * without an address.  The caller owns it.  NULL with errno ENOMEM.
+ *
+ * When the handler has returned, the client is told that nothing follows
+ * (shutdown(2)), and what it still sends is read and dropped for a while, so
+ * that it gets all that was written.
+ */
+#define tine_stream_server(handler) \
+	tine_stream_server_sized((handler), sizeof(struct tine_stream_handler))
+struct tine_server *tine_stream_server_sized(
+	    const struct tine_stream_handler *handler, size_t size);
+
+/*
  * Closes what the server has open and frees it: Python's server_close().
  * Socket files that it made are removed.  NULL is allowed.  Keeps errno.
  */
@@ -739,6 +861,13 @@ void	tine_shutdown(struct tine_server *server);
 int	tine_main_sized(int argc, char *argv[],
 	    const struct tine_http_handler *handler, size_t size);
 
+/* The same for a program that does not speak HTTP. */
+#define tine_stream_main(argc, argv, handler) \
+	tine_stream_main_sized((argc), (argv), (handler), \
+	    sizeof(struct tine_stream_handler))
+int	tine_stream_main_sized(int argc, char *argv[],
+	    const struct tine_stream_handler *handler, size_t size);
+
 /*
  * The same for a server that the program made, so that it can set defaults
  * with tine_server_set() first; the command line wins.  Takes server.
@@ -752,9 +881,10 @@ int	tine_main_server(int argc, char *argv[], struct tine_server *server);
 int	tine_command(int argc, char *argv[]);
 
 /*
- * A module (tine hello.so) exports its handler class under this name.
+ * A module (tine hello.so) exports its handler class under one of these names.
  */
 extern const struct tine_http_handler tine_http;
+extern const struct tine_stream_handler tine_stream;
 
 /*
  * Which tine.h a module was built with, so that a handler class can grow and
@@ -764,12 +894,15 @@ extern const struct tine_http_handler tine_http;
 struct tine_abi {
 	unsigned	version;
 	size_t		http_handler_size;
+	/* Since version 2. */
+	size_t		stream_handler_size;
 };
 #ifndef TINE_BUILDING
 /* Declared first, or C++ would keep it to the file. */
 extern TINE_WEAK const struct tine_abi tine_abi;
 const struct tine_abi tine_abi = {
-	1, sizeof(struct tine_http_handler)
+	2, sizeof(struct tine_http_handler),
+	sizeof(struct tine_stream_handler)
 };
 #endif
 

@@ -19,6 +19,7 @@
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../files/files.h"
+#include "../http/http.h"
 #include "../prefork/master.h"
 #include "../prefork/privileges.h"
 #include "../prefork/upgrade.h"
@@ -44,7 +45,8 @@ say_where(struct tine_server *server)
 	(void)printf("Starting server, use <Ctrl-C> to stop\n");
 	for (size_t i = 0;
 	    (address = tine_server_address(server, i)) != NULL; i++) {
-		if (strncmp(address, "unix:", 5) == 0)
+		if (server->protocol != &protocol_http ||
+		    strncmp(address, "unix:", 5) == 0)
 			(void)printf("Listening on %s\n", address);
 		else
 			(void)printf("Listening on http://%s/\n", address);
@@ -265,13 +267,27 @@ tine_main_server(int argc, char *argv[], struct tine_server *server)
 	return main_run(server, argc, argv, NULL, NULL);
 }
 
+/* Takes server, which may be NULL. */
+static int
+main_default(int argc, char *argv[], struct tine_server *server)
+{
+	if (server != NULL)
+		(void)tine_server_set(server, "workers", "auto");
+	return tine_main_server(argc, argv, server);
+}
+
 TINE_PUBLIC int
 tine_main_sized(int argc, char *argv[],
     const struct tine_http_handler *handler, size_t size)
 {
-	struct tine_server *server = tine_http_server_sized(handler, size);
+	return main_default(argc, argv, tine_http_server_sized(handler,
+	    size));
+}
 
-	if (server != NULL)
-		(void)tine_server_set(server, "workers", "auto");
-	return tine_main_server(argc, argv, server);
+TINE_PUBLIC int
+tine_stream_main_sized(int argc, char *argv[],
+    const struct tine_stream_handler *handler, size_t size)
+{
+	return main_default(argc, argv, tine_stream_server_sized(handler,
+	    size));
 }

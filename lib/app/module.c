@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The command: handler modules, which are shared objects that export tine_http
- * and are loaded in the process that runs the handler, never in the master;
- * and directories, whose handler class is there.
+ * The command: handler modules, which are shared objects that export a handler
+ * class and are loaded in the process that runs the handler, never in the
+ * master; and directories, whose handler class is there.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -22,9 +22,87 @@
 #include "../files/files.h"
 #include "../http/http_server.h"
 #include "../prefork/sandbox.h"
+#include "../stream/stream_server.h"
 #include "main.h"
 #include "options.h"
 #include "paths.h"
+
+/* ------------------------------------------------------ what it exports */
+
+static int
+set_http(struct tine_server *server, const void *handler,
+    const struct tine_abi *abi)
+{
+	return http_server_set(server, handler, abi->http_handler_size);
+}
+
+static int
+set_stream(struct tine_server *server, const void *handler,
+    const struct tine_abi *abi)
+{
+	return stream_server_set(server, handler, abi->version < 2 ? 0
+	    : abi->stream_handler_size);
+}
+
+/* The handler classes; a module is what the first of them makes it. */
+static const struct kind {
+	const char	*symbol;
+	int		(*set)(struct tine_server *, const void *,
+			    const struct tine_abi *);
+} kinds[] = {
+	{ "tine_http", set_http }, { "tine_stream", set_stream }
+};
+
+#define KINDS	(sizeof(kinds) / sizeof(kinds[0]))
+
+/* What the server was made ready for, before a module was loaded. */
+static const struct kind *served = &kinds[0];
+
+/* A symbol's name stands between two NULs. */
+static bool
+names(const void *data, size_t length, const char *symbol)
+{
+	char name[32] = "";
+	const size_t n = strlen(symbol);
+
+	memcpy(name + 1, symbol, n);
+	return memmem(data, length, name, n + 2) != NULL;
+}
+
+/* The module is not loaded here: its names tell what there is to bind. */
+static const struct kind *
+kind_of(const void *data, size_t length)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		if (names(data, length, kinds[i].symbol))
+			return &kinds[i];
+	}
+	return &kinds[0];
+}
+
+static const struct kind *
+kind_loaded(void *module, const void **handler)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		*handler = dlsym(module, kinds[i].symbol);
+		if (*handler != NULL)
+			return &kinds[i];
+	}
+	return NULL;
+}
+
+/* Its addresses and options are those of the kind that was there before. */
+static int
+check_kind(const struct tine_server *server, const struct kind *kind)
+{
+	if (kind == served)
+		return EX_OK;
+	(void)failure("the module %s exports %s, not %s as before: that "
+	    "needs a restart", server->module, kind->symbol, served->symbol);
+	return EX_CONFIG;
+}
+
+/* --------------------------------------------------------------- loading */
 
 /* The loader's reason begins with the path that it was given. */
 static void
@@ -62,23 +140,26 @@ open_module(const struct tine_server *server)
 static int
 load(struct tine_server *server)
 {
-	const struct tine_http_handler *handler;
 	const struct tine_abi *abi;
+	const struct kind *kind;
+	const void *handler;
 	void *module;
 
 	module = open_module(server);
 	if (module == NULL)
 		return EX_CONFIG;
-	handler = dlsym(module, "tine_http");
+	kind = kind_loaded(module, &handler);
 	abi = dlsym(module, "tine_abi");
-	if (handler == NULL || abi == NULL) {
+	if (kind == NULL || abi == NULL) {
 		(void)failure("the module %s has no symbol %s (it has to "
-		    "define const struct tine_http_handler tine_http)",
-		    server->module, handler == NULL ? "tine_http"
-		    : "tine_abi");
+		    "define const struct tine_http_handler tine_http, or "
+		    "tine_stream)", server->module, kind == NULL
+		    ? "tine_http" : "tine_abi");
 		return EX_CONFIG;
 	}
-	if (http_server_set(server, handler, abi->http_handler_size) == -1)
+	if (check_kind(server, kind) != EX_OK)
+		return EX_CONFIG;
+	if (kind->set(server, handler, abi) == -1)
 		return EX_OSERR;
 	return server->settings.directory != NULL ? files_open(server)
 	    : EX_OK;
@@ -86,22 +167,34 @@ load(struct tine_server *server)
 
 /* ------------------------------------------------------------- its bytes */
 
+/* NULL if it cannot be looked at. */
+static void *
+map(int fd, size_t *length)
+{
+	struct stat there;
+	void *data;
+
+	if (fstat(fd, &there) == -1 || there.st_size <= 0)
+		return NULL;
+	*length = (size_t)there.st_size;
+	data = mmap(NULL, *length, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return NULL;
+	return data;
+}
+
 /* Its libraries may lie beside it, and a copy has no place. */
 static bool
 needs_its_place(int fd)
 {
-	struct stat there;
+	size_t length;
+	void *data = map(fd, &length);
 	bool found;
-	void *data;
 
-	if (fstat(fd, &there) == -1 || there.st_size <= 0)
+	if (data == NULL)
 		return true;
-	data = mmap(NULL, (size_t)there.st_size, PROT_READ, MAP_PRIVATE, fd,
-	    0);
-	if (data == MAP_FAILED)
-		return true;
-	found = memmem(data, (size_t)there.st_size, "$ORIGIN", 7) != NULL;
-	(void)munmap(data, (size_t)there.st_size);
+	found = memmem(data, length, "$ORIGIN", 7) != NULL;
+	(void)munmap(data, length);
 	return found;
 }
 
@@ -145,12 +238,42 @@ find(struct tine_server *server, const char *path)
 	    : paths_absolute(server, &server->module);
 }
 
+/* Has the server speak what the module does, with no handler yet. */
+static int
+use_kind(struct tine_server *server)
+{
+	static const struct tine_abi none;
+	const int fd = server->module_fd != -1 ? dup(server->module_fd)
+	    : open(server->module, O_RDONLY | O_CLOEXEC);
+	size_t length;
+	void *data = map(fd, &length);
+
+	descriptor_close(fd);
+	if (data == NULL)
+		return EX_OK;		/* loading it will say why */
+	served = kind_of(data, length);
+	(void)munmap(data, length);
+	if (served == &kinds[0])
+		return EX_OK;
+	if (server->http_option != NULL) {
+		(void)failure("--%s is for HTTP, which the module %s does "
+		    "not speak", server->http_option, server->module);
+		return EX_USAGE;
+	}
+	return served->set(server, &none, &none) == -1 ? EX_OSERR : EX_OK;
+}
+
 static int
 prepare_module(struct tine_server *server, const char *path)
 {
+	int status;
+
 	if (find(server, path) == -1 ||
 	    (server->module_fd == -1 && keep_bytes(server) == -1))
 		return EX_NOINPUT;
+	status = use_kind(server);
+	if (status != EX_OK)
+		return status;
 	if (server->settings.directory != NULL && files_prepare(server) == -1)
 		return EX_NOINPUT;
 	server->load = load;

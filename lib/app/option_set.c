@@ -11,6 +11,7 @@
 #include "../base/failure.h"
 #include "../base/number.h"
 #include "../files/types.h"
+#include "../http/http.h"
 #include "../prefork/sandbox.h"
 #include "option_row.h"
 
@@ -282,6 +283,43 @@ add_path(struct tine_server *server, const struct option_row *row,
 	return 0;
 }
 
+/* What only HTTP has: requests with heads and bodies, forms, files, users. */
+static bool
+is_of_http(const struct option_row *row)
+{
+	static const char *const names[] = {
+		"max-head", "max-fields", "max-body", "max-extensions",
+		"body-memory", "body-timeout", "form-fields", "form-memory",
+		"form-value-memory", "form-files", "form-file",
+		"form-headers", "form-boundary", "reply-memory",
+		"reply-spool", "spool-space", "directory", "listing",
+		"follow-symlinks", "default-type", "file-cache", "auth-file",
+		"auth-realm"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(row->name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A server of another protocol refuses them, since one that was ignored might
+ * be thought to protect it.  What a module speaks is known when all were read.
+ */
+static int
+check_protocol(struct tine_server *server, const struct option_row *row)
+{
+	if (!is_of_http(row))
+		return 0;
+	if (server->protocol != &protocol_http)
+		return failure_errno(EINVAL, "--%s is for HTTP, which this "
+		    "server does not speak", row->name);
+	server->http_option = row->name;
+	return 0;
+}
+
 int
 option_set(struct tine_server *server, const struct option_row *row,
     const char *value)
@@ -291,6 +329,8 @@ option_set(struct tine_server *server, const struct option_row *row,
 
 	if (row->argument == NULL && value != NULL && *value != '\0')
 		return refuse(row, value, "is too much: it takes no value");
+	if (check_protocol(server, row) == -1)
+		return -1;
 	switch (row->kind) {
 	case KIND_TIME:
 		return set_time(row, value, place);

@@ -160,5 +160,6 @@ refresh(struct tine_server *server)
 	if (server->settings.config != NULL && read_again(server) == -1)
 		return -1;
 	/* The users are read anew in any case. */
-	return server->protocol->prepare(server);
+	return server->protocol->prepare == NULL ? 0
+	    : server->protocol->prepare(server);
 }

@@ -101,9 +101,7 @@ http_server_set(struct tine_server *server,
 
 	if (class == NULL)
 		return failure("no memory for a handler class");
-	if (server->handler != NULL)
-		server->free_handler(server->handler);
-	server->handler = class;
+	server_use(server, &protocol_http, class, class_free);
 	if (class->handler.hooks != NULL)
 		server->hooks = *class->handler.hooks;
 	timeout = class->handler.timeout;

@@ -113,25 +113,37 @@ read_input(struct http *http, char *buffer, size_t size)
 	    : read_input(http, buffer, size);
 }
 
+/* A client that ends in the middle of its body is gone. */
+static ssize_t
+pull(struct http *http, void *data, size_t size, bool look)
+{
+	struct exchange *exchange = http->exchange;
+	const ssize_t n = exchange->pull(exchange, data, size,
+	    exchange->loop->settings->body_timeout, look);
+
+	if (n != 0)
+		return n;
+	errno = ECONNRESET;
+	return -1;
+}
+
 /* Looks before it takes: what is behind the body is not ours. */
 static ssize_t
 read_chunked(struct http *http, char *buffer, size_t size)
 {
-	struct exchange *exchange = http->exchange;
 	char raw[PIECE];
 	size_t made = 0;
 	ssize_t n, used;
 
 	do {
-		n = exchange->pull(exchange, raw, size < sizeof(raw) ? size
-		    : sizeof(raw), true);
-		if (n <= 0)
+		n = pull(http, raw, size < sizeof(raw) ? size : sizeof(raw),
+		    true);
+		if (n == -1)
 			return -1;
 		used = decode(http, buffer, raw, (size_t)n, &made);
 		if (used == -1)
 			return -1;
-		if (exchange->pull(exchange, raw, (size_t)used, false) !=
-		    used)
+		if (pull(http, raw, (size_t)used, false) != used)
 			return -1;
 	} while (made == 0 && !is_done(http));
 	return (ssize_t)made;
@@ -140,12 +152,10 @@ read_chunked(struct http *http, char *buffer, size_t size)
 static ssize_t
 read_length(struct http *http, char *buffer, size_t size)
 {
-	struct exchange *exchange = http->exchange;
 	size_t made = 0;
-	ssize_t n;
+	const ssize_t n = pull(http, buffer, size, false);
 
-	n = exchange->pull(exchange, buffer, size, false);
-	if (n <= 0)
+	if (n == -1)
 		return -1;
 	return decode(http, buffer, buffer, (size_t)n, &made);
 }

@@ -303,7 +303,12 @@ welcome(struct loop *loop, const struct listener *listener, int fd,
 	if (listener->is_deferred)
 		ready = POLLER_READ;	/* it has spoken already */
 	atomic_store(&conn->ready, CONNECTION_OWNED | ready);
-	drive(loop, conn);
+	/* With an exchange it is framed without a byte. */
+	if (loop->protocol->speaks_first && conn->state == CONNECTION_IDLE &&
+	    loop_exchange(loop, conn) == NULL)
+		drive_end(loop, conn);
+	else
+		drive(loop, conn);
 }
 
 /* False when there was nobody. */

@@ -231,18 +231,57 @@ warm_up(struct loop *loop)
 }
 
 static void
-run_handler(struct exchange *exchange, int body)
+run_handler(struct exchange *exchange)
 {
 	const struct child_request *request = &child.packet.request;
 
-	exchange->body.fd = body;
 	exchange->ordinal = request->ordinal;
 	exchange->begun = loop_now(child.loop);
-	exchange->push = push;
 	exchange->thread = &child.thread;
 	child.thread.exchange = exchange;
 	child.loop->protocol->handle(exchange);
 	child.thread.exchange = NULL;
+}
+
+/*
+ * The handler speaks to the client itself.  Its line of the scoreboard tells
+ * the worker that it does not hang.  The descriptor is closed before the
+ * worker hears of the end, so that it is the worker who ends the connection.
+ */
+static void
+converse(struct exchange *exchange, int client)
+{
+	struct connection *conn = exchange->conn;
+	struct claim *claim;
+
+	conn->fd = client;
+	conn->is_armed = false;
+	child.thread.slot = child.packet.request.slot;
+	exchange->push = drive_push;
+	exchange->pull = drive_pull;
+	claim = handler_claim(child.loop, &child.thread);
+	if (claim != NULL)
+		claim_begin(claim, exchange);
+	run_handler(exchange);
+	if (claim != NULL)
+		(void)claim_end(claim);
+	if (!exchange->is_cut)
+		drive_disarm(conn);
+	descriptor_close(client);
+	conn->fd = -1;
+}
+
+/* What came with the request: the client itself, or its body. */
+static void
+serve(struct exchange *exchange, int fd)
+{
+	if (child.loop->protocol->is_conversation) {
+		converse(exchange, fd);
+	} else {
+		exchange->body.fd = fd;
+		exchange->push = push;
+		run_handler(exchange);
+	}
 }
 
 static int
@@ -253,9 +292,9 @@ serve_one(void)
 	struct exchange *exchange;
 	const unsigned char *state;
 	size_t count = 1;
-	int body = -1, result = -1;
+	int fd = -1, result = -1;
 	const ssize_t n = descriptor_receive(child.socket, &child.packet,
-	    sizeof(child.packet), &body, &count);
+	    sizeof(child.packet), &fd, &count);
 
 	if (n < (ssize_t)sizeof(*request))
 		return -1;
@@ -272,7 +311,7 @@ serve_one(void)
 	state = receive_input(&exchange->input, (size_t)n);
 	if (state != NULL && loop->protocol->restore(exchange, state,
 	    request->state_length) == 0) {
-		run_handler(exchange, body);
+		serve(exchange, fd);
 		result = send_end(exchange);
 		loop->protocol->done(exchange, OUTCOME_GIVEN);
 	}

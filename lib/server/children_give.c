@@ -36,7 +36,8 @@ send_request(struct loop *loop, const struct child *child,
 	unsigned char state[RECORD_STATE];
 	struct exchange *exchange = conn->exchange;
 	char *input = exchange->input.data + exchange->input.start;
-	const int body = exchange->body.fd;
+	const int fd = loop->protocol->is_conversation ? conn->fd
+	    : exchange->body.fd;
 	struct child_request request = { .peer = conn->peer };
 	struct iovec packet[3];
 	size_t length, first;
@@ -54,8 +55,8 @@ send_request(struct loop *loop, const struct child *child,
 	packet[0] = (struct iovec){ &request, sizeof(request) };
 	packet[1] = (struct iovec){ state, request.state_length };
 	packet[2] = (struct iovec){ input, first };
-	if (descriptor_pass_vector(child->source.fd, packet, 3, &body,
-	    body != -1 ? 1 : 0) == -1)
+	if (descriptor_pass_vector(child->source.fd, packet, 3, &fd,
+	    fd != -1 ? 1 : 0) == -1)
 		return -1;
 	return send_all(child->source.fd, input + first, length - first);
 }
@@ -116,8 +117,12 @@ give(struct loop *loop, struct connection *conn)
 
 	while ((child = TAILQ_FIRST(&children.spares)) != NULL) {
 		child_begin(loop, child, conn);
-		if (send_request(loop, child, conn) == 0)
+		if (send_request(loop, child, conn) == 0) {
+			/* What it hears of its client is no news here. */
+			if (loop->protocol->is_conversation)
+				loop_unpoll(loop, conn);
 			return true;
+		}
 		/* It died as a spare: another one is tried. */
 		child_end(loop, child);
 		child_add_spare(child);

@@ -87,7 +87,8 @@ crash_lose(struct loop *loop, const struct thread *victim,
 	conn = exchange->conn;
 	if (!crash_answer(loop, exchange, status))
 		return;
-	atomic_store(&loop->line->crash_status, status);
+	if (!loop->protocol->is_conversation)	/* it was told no status */
+		atomic_store(&loop->line->crash_status, status);
 	atomic_fetch_add(&crash.answered, 1);
 	crash_part_with(conn);
 }

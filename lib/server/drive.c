@@ -98,8 +98,8 @@ drive_arm(struct connection *conn)
 	conn->is_armed = true;
 }
 
-static void
-disarm(struct connection *conn)
+void
+drive_disarm(struct connection *conn)
 {
 	if (conn->is_armed)
 		set_reset(conn, false);
@@ -156,7 +156,8 @@ drop_input(struct loop *loop, struct connection *conn)
 
 	for (int i = 0; i < TURN; i++) {
 		atomic_fetch_and(&conn->ready, ~(unsigned)POLLER_READ);
-		n = recv(conn->fd, waste, sizeof(waste), 0);
+		/* A handler may have had it wait. */
+		n = recv(conn->fd, waste, sizeof(waste), MSG_DONTWAIT);
 		if (n == -1 && errno == EAGAIN)
 			return NEXT_WAIT;
 		if (n <= 0)
@@ -255,7 +256,7 @@ frame_proxy(struct loop *loop, struct connection *conn)
 	if (!accept_admit(loop, conn))
 		return NEXT_LEFT;
 	enter(loop, conn, CONNECTION_IDLE);
-	if (input->start < input->end)
+	if (input->start < input->end || loop->protocol->speaks_first)
 		return frame(loop, conn);
 	loop_exchange_end(loop, conn);
 	return NEXT_GO;
@@ -378,7 +379,7 @@ sent_all(struct loop *loop, struct connection *conn)
 
 	if (exchange->is_cut)
 		return end(loop, conn);
-	disarm(conn);
+	drive_disarm(conn);
 	conn->requests++;
 	conn->hops = 0;
 	loop->protocol->done(exchange, OUTCOME_SENT);
@@ -462,10 +463,11 @@ wait_for(struct exchange *exchange, short events, unsigned limit)
 }
 
 ssize_t
-drive_pull(struct exchange *exchange, void *data, size_t size, bool look)
+drive_pull(struct exchange *exchange, void *data, size_t size,
+    unsigned limit, bool look)
 {
+	const int flags = MSG_DONTWAIT | (look ? MSG_PEEK : 0);
 	struct connection *conn = exchange->conn;
-	const unsigned limit = exchange->loop->settings->body_timeout;
 	struct claim *claim = handler_claim(exchange->loop, exchange->thread);
 	ssize_t n;
 
@@ -473,17 +475,15 @@ drive_pull(struct exchange *exchange, void *data, size_t size, bool look)
 	if (claim != NULL && exchange->output.sent == 0)
 		claim_sent_none(claim);
 	for (;;) {
-		n = recv(conn->fd, data, size, look ? MSG_PEEK : 0);
+		n = recv(conn->fd, data, size, flags);
 		if (n > 0) {
 			handler_progress(exchange->loop, exchange->thread);
 			/* The poller told of what is now taken, or of more. */
 			atomic_fetch_or(&conn->ready, POLLER_READ);
 			return n;
 		}
-		if (n == 0) {
-			errno = ECONNRESET;
-			return -1;
-		}
+		if (n == 0)
+			return 0;
 		if (errno == EAGAIN && !wait_for(exchange, POLLIN, limit))
 			return -1;
 		if (errno != EAGAIN && errno != EINTR)

@@ -50,11 +50,12 @@ struct exchange {
 	 */
 	int			(*push)(struct exchange *, bool wait);
 	/*
-	 * Waits for bytes of the client's, and takes size at most; with look
-	 * they stay in the socket.  -1 with errno ECONNRESET or ETIMEDOUT.
+	 * Waits for bytes of the client's, limit ms at most (0: for ever), and
+	 * takes size of them; with look they stay in the socket.  0: no more
+	 * come; -1 with errno ECONNRESET or ETIMEDOUT.
 	 */
 	ssize_t			(*pull)(struct exchange *, void *, size_t size,
-				    bool look);
+				    unsigned limit, bool look);
 	bool			 is_close;	/* no request after this one */
 	bool			 is_broken;	/* a cut must show as a reset */
 	bool			 is_unread;	/* the client may still send */

@@ -46,9 +46,7 @@ handover_send(struct loop *loop, struct connection *conn)
 		exchange->is_done = true;
 	}
 	/* The socket lives on elsewhere, so closing it would not do. */
-	if (conn->is_polled)
-		poller_remove(loop->poller, conn->fd);
-	conn->is_polled = false;
+	loop_unpoll(loop, conn);
 	loop_forget(loop, conn);
 	return true;
 }

@@ -138,6 +138,15 @@ loop_settle(struct loop *loop, struct connection *conn,
 	return 0;
 }
 
+void
+loop_unpoll(struct loop *loop, struct connection *conn)
+{
+	assert(loop_leads(loop));
+	if (conn->is_polled)
+		poller_remove(loop->poller, conn->fd);
+	conn->is_polled = conn->is_polled_write = false;
+}
+
 static void
 push(_Atomic(struct connection *) *list, struct connection *conn)
 {

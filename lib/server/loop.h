@@ -306,6 +306,9 @@ void	loop_lead(struct loop *loop, struct thread *self);
 int	loop_settle(struct loop *loop, struct connection *conn,
 	    enum connection_state state);
 
+/* Has the poller forget conn, until it is settled again.  Leader only. */
+void	loop_unpoll(struct loop *loop, struct connection *conn);
+
 /* Hands conn, still owned, to the leader, who will drive it. */
 void	loop_return(struct loop *loop, struct connection *conn);
 
@@ -346,10 +349,13 @@ void	drive_expired(struct loop *loop, struct connection *conn);
  */
 void	drive_arm(struct connection *conn);
 
+/* The reply is complete. */
+void	drive_disarm(struct connection *conn);
+
 /* What a handler calls to have its output sent: see exchange.h. */
 int	drive_push(struct exchange *exchange, bool wait);
 ssize_t	drive_pull(struct exchange *exchange, void *data, size_t size,
-	    bool look);
+	    unsigned limit, bool look);
 
 /* Ends conn without a word, or so that a cut reply shows. */
 void	drive_end(struct loop *loop, struct connection *conn);

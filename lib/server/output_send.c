@@ -14,6 +14,9 @@
 
 #define VECTOR	8
 
+/* A handler may have its socket wait: see tine_stream_fileno(). */
+#define SEND	(MSG_NOSIGNAL | MSG_DONTWAIT)
+
 /*
  * Bytes of memory in one call: what is copied, and then read by a client on
  * this machine, stays in the processor's cache (100 KiB: 24 us, not 33).
@@ -64,7 +67,7 @@ gather_memory(const struct output *output, struct iovec vector[VECTOR],
 		room -= length;
 		segment = STAILQ_NEXT(segment, entry);
 	}
-	*flags = MSG_NOSIGNAL | (segment != NULL && room > 0 ? MSG_MORE : 0);
+	*flags = SEND | (segment != NULL && room > 0 ? MSG_MORE : 0);
 	return count;
 }
 
@@ -86,7 +89,7 @@ send_memory(struct output *output, int socket)
 	const size_t length = first->end - first->start;
 	const ssize_t n = STAILQ_NEXT(first, entry) == NULL &&
 	    length <= AT_ONCE ? send(socket, first->data + first->start, length,
-	    MSG_NOSIGNAL) : send_several(output, socket);
+	    SEND) : send_several(output, socket);
 
 	if (n == -1) {
 		if (errno == EINTR)

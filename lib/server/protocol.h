@@ -32,6 +32,11 @@ struct protocol {
 	const char	*name;
 	size_t		 exchange_size;	/* room in each exchange */
 	bool		 speaks_first;	/* the handler starts at accept */
+	/*
+	 * The handler reads and writes until it returns.  In mode fork the
+	 * child gets the client's descriptor for that.
+	 */
+	bool		 is_conversation;
 
 	/*
 	 * Before serving, and at a reload: reads what the settings name, and

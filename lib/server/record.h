@@ -54,7 +54,8 @@ struct forker_news {
  * From a worker to a child: a request.  Its packet goes on with state_length
  * bytes of the protocol's state and the first first_length bytes of the input;
  * the other bytes, up to input_length, come in further packets.  The body's
- * spool is its descriptor, if it has one.
+ * spool is its descriptor, if it has one, or else the client, if the handler
+ * speaks to that itself.
  */
 struct child_request {
 	uint32_t	input_length;

@@ -51,6 +51,17 @@ server_new(const struct protocol *protocol, void (*free_handler)(void *))
 	return server;
 }
 
+void
+server_use(struct tine_server *server, const struct protocol *protocol,
+    void *handler, void (*free_handler)(void *))
+{
+	if (server->handler != NULL)
+		server->free_handler(server->handler);
+	server->protocol = protocol;
+	server->handler = handler;
+	server->free_handler = free_handler;
+}
+
 TINE_PUBLIC void
 tine_server_free(struct tine_server *server)
 {
@@ -513,6 +524,15 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
  */
 static struct loop *guarded;
 
+/* Whether it is the client that the handler speaks to, which forks. */
+static bool
+is_spoken_to(const struct loop *loop, const struct connection *conn)
+{
+	return loop->protocol->is_conversation && thread_self != NULL &&
+	    thread_self->exchange != NULL &&
+	    thread_self->exchange->conn == conn;
+}
+
 static void
 forked_by_handler(void)
 {
@@ -526,7 +546,7 @@ forked_by_handler(void)
 	for (uint32_t i = 0; i < loop->table.used; i++) {
 		const struct connection *conn = &loop->table.entries[i];
 
-		if (conn->state != CONNECTION_FREE)
+		if (conn->state != CONNECTION_FREE && !is_spoken_to(loop, conn))
 			descriptor_close(conn->fd);
 	}
 	descriptor_close(loop->server->control);

@@ -45,6 +45,7 @@ struct tine_server {
 	 */
 	int			(*load)(struct tine_server *);
 	const char		*module;	/* its path */
+	const char		*http_option;	/* of HTTP, that was set; NULL */
 	int			 module_fd;	/* its bytes; -1: by its path */
 	int			 config_fd;	/* those of --config; -1 */
 	/*
@@ -109,6 +110,11 @@ struct tine_server {
 
 /* A server with no handler yet, which free_handler frees.  NULL: ENOMEM. */
 struct tine_server *server_new(const struct protocol *protocol,
+	    void (*free_handler)(void *));
+
+/* Takes handler, a class of that protocol, in the place of the one it has. */
+void	server_use(struct tine_server *server,
+	    const struct protocol *protocol, void *handler,
 	    void (*free_handler)(void *));
 
 /* What comes before serving, once: limits, signals, the time zone. */

@@ -29,6 +29,19 @@ end_failed(const struct loop *loop)
 	}
 }
 
+/* When it last moved a byte, which of a conversation only its line tells. */
+static uint64_t
+progress_of(const struct loop *loop, const struct child *child)
+{
+	uint64_t told;
+
+	if (!loop->protocol->is_conversation || child->slot == SLOT_NONE)
+		return child->progress;
+	told = atomic_load_explicit(&scoreboard_handler(loop->board,
+	    loop->index, child->slot)->progress, memory_order_relaxed);
+	return told > child->progress ? told : child->progress;
+}
+
 /* Ends children that neither return nor move a byte; needs a master. */
 static void
 end_late(struct loop *loop)
@@ -42,7 +55,7 @@ end_late(struct loop *loop)
 	end_failed(loop);
 	for (child = TAILQ_FIRST(&children.busy); child != NULL; child = next) {
 		next = TAILQ_NEXT(child, entry);
-		if (loop_now(loop) - child->progress < timeout)
+		if (loop_now(loop) < progress_of(loop, child) + timeout)
 			continue;
 		child->is_late = true;
 		child_kill(child);

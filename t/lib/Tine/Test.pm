@@ -260,7 +260,7 @@ sub wait_ready {
 	wait_for { (() = slurp($self->{out}) =~ /^Listening/mg) >=
 	    @{$self->{bind}} } 5;
 	$self->{addresses} = [slurp($self->{out}) =~ /^Listening on (\S+)/mg];
-	($self->{port}) = map { m{:(\d+)/$} ? $1 : () }
+	($self->{port}) = map { m{:(\d+)/?$} ? $1 : () }
 	    @{$self->{addresses}};
 	return 1;
 }
