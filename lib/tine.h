@@ -41,6 +41,7 @@ extern "C" {
 struct tine_server;
 struct tine_request;
 struct tine_stream;
+struct tine_datagram;
 
 /*
  * What a person should read after a function has failed: thing, reason and
@@ -596,6 +597,44 @@ int	tine_stream_fileno(struct tine_stream *stream);
 void	tine_stream_log(struct tine_stream *stream, enum tine_level level,
 	    const char *format, ...) TINE_PRINTF(3, 4);
 
+/* -------------------------------------------------------------- datagrams */
+
+/*
+ * One datagram: the instance of Python's DatagramRequestHandler.  Members are
+ * read only, but for data.
+ */
+struct tine_datagram {
+	struct tine_server	*server;
+	/* The sender, as the client in struct tine_request. */
+	const char		*client_address;
+	unsigned		 client_port;
+	/* What it sent; a NUL follows, and there may be others in it. */
+	const char		*packet;
+	size_t			 packet_length;
+	/* Yours: NULL when setup is called. */
+	void			*data;
+};
+
+/*
+ * Writes to the reply: Python's wfile.write().  When the handler has finished
+ * what was written goes to the sender as one datagram.  A handler that has
+ * written nothing sends none (Python sends an empty one: here that takes a
+ * write of length 0).  Nor is there a reply to a sender without an address, an
+ * unbound Unix socket, or from a handler that crashes.  Returns length, or -1
+ * with errno EMSGSIZE (over 128 KiB in all) or ENOMEM.
+ */
+ssize_t	tine_datagram_write(struct tine_datagram *datagram, const void *data,
+	    size_t length);
+ssize_t	tine_datagram_puts(struct tine_datagram *datagram, const char *text);
+ssize_t	tine_datagram_printf(struct tine_datagram *datagram,
+	    const char *format, ...) TINE_PRINTF(2, 3);
+ssize_t	tine_datagram_vprintf(struct tine_datagram *datagram,
+	    const char *format, va_list ap) TINE_PRINTF(2, 0);
+
+/* Writes a line to the error log with the sender named; see tine_log(). */
+void	tine_datagram_log(struct tine_datagram *datagram,
+	    enum tine_level level, const char *format, ...) TINE_PRINTF(3, 4);
+
 /* ---------------------------------------------------------------- servers */
 
 /* A peer, for verify_request. */
@@ -610,7 +649,8 @@ struct tine_peer {
  */
 struct tine_hooks {
 	/*
-	 * Called at accept; false closes the connection without a word.  It
+	 * Called at accept, or for a datagram; false closes the connection
+	 * without a word, or drops the datagram.  It
 	 * holds up the worker's other clients, so it has to be quick.
 	 */
 	bool	(*verify_request)(struct tine_server *,
@@ -790,6 +830,35 @@ struct tine_server *tine_stream_server_sized(
 	    const struct tine_stream_handler *handler, size_t size);
 
 /*
+ * A handler class for datagrams: Python's subclass of DatagramRequestHandler.
+ * Constant; zero means the default.  It must outlive the server.
+ */
+struct tine_datagram_handler {
+	/*
+	 * Before and after handle, for each datagram.  If setup returns -1
+	 * neither of the others is called, and there is no reply.
+	 */
+	int		(*setup)(struct tine_datagram *);
+	void		(*handle)(struct tine_datagram *);
+	void		(*finish)(struct tine_datagram *);
+
+	const struct tine_hooks	*hooks;
+
+	/* What is longer is cut to it, as Python does: 8192, 1 MiB at most. */
+	size_t		 max_packet_size;
+};
+
+/*
+ * Makes a server for such a class: Python's UDPServer, or UnixDatagramServer,
+ * without an address.  The caller owns it.  NULL with errno ENOMEM.
+ */
+#define tine_datagram_server(handler) \
+	tine_datagram_server_sized((handler), \
+	    sizeof(struct tine_datagram_handler))
+struct tine_server *tine_datagram_server_sized(
+	    const struct tine_datagram_handler *handler, size_t size);
+
+/*
  * Closes what the server has open and frees it: Python's server_close().
  * Socket files that it made are removed.  NULL is allowed.  Keeps errno.
  */
@@ -805,10 +874,11 @@ int	tine_server_set(struct tine_server *server, const char *option,
 
 /*
  * Binds and listens: "localhost:8080", ":8080" (every address), "[::1]:0",
- * "unix:/run/x.sock", "fd:3".  May be called any number of times.  A stale
- * Unix socket file is replaced, a live one is not.  Returns 0, or -1 with
- * errno: EINVAL (no such form), EADDRINUSE, EACCES, ENOENT (unknown host), or
- * another one of bind(2).
+ * "unix:/run/x.sock", "fd:3"; of datagrams "udp:localhost:5353" (or without
+ * the prefix) and "unixgram:/run/x.sock".  May be called any number of times.
+ * A stale Unix socket file is replaced, a live one is not.  Returns 0, or -1
+ * with errno: EINVAL (no such form, or not what this server serves),
+ * EADDRINUSE, EACCES, ENOENT (unknown host), or another one of bind(2).
  */
 int	tine_server_bind(struct tine_server *server, const char *endpoint);
 
@@ -861,12 +931,18 @@ void	tine_shutdown(struct tine_server *server);
 int	tine_main_sized(int argc, char *argv[],
 	    const struct tine_http_handler *handler, size_t size);
 
-/* The same for a program that does not speak HTTP. */
+/* The same for programs that do not speak HTTP. */
 #define tine_stream_main(argc, argv, handler) \
 	tine_stream_main_sized((argc), (argv), (handler), \
 	    sizeof(struct tine_stream_handler))
 int	tine_stream_main_sized(int argc, char *argv[],
 	    const struct tine_stream_handler *handler, size_t size);
+
+#define tine_datagram_main(argc, argv, handler) \
+	tine_datagram_main_sized((argc), (argv), (handler), \
+	    sizeof(struct tine_datagram_handler))
+int	tine_datagram_main_sized(int argc, char *argv[],
+	    const struct tine_datagram_handler *handler, size_t size);
 
 /*
  * The same for a server that the program made, so that it can set defaults
@@ -885,6 +961,7 @@ int	tine_command(int argc, char *argv[]);
  */
 extern const struct tine_http_handler tine_http;
 extern const struct tine_stream_handler tine_stream;
+extern const struct tine_datagram_handler tine_datagram;
 
 /*
  * Which tine.h a module was built with, so that a handler class can grow and
@@ -896,13 +973,15 @@ struct tine_abi {
 	size_t		http_handler_size;
 	/* Since version 2. */
 	size_t		stream_handler_size;
+	size_t		datagram_handler_size;
 };
 #ifndef TINE_BUILDING
 /* Declared first, or C++ would keep it to the file. */
 extern TINE_WEAK const struct tine_abi tine_abi;
 const struct tine_abi tine_abi = {
 	2, sizeof(struct tine_http_handler),
-	sizeof(struct tine_stream_handler)
+	sizeof(struct tine_stream_handler),
+	sizeof(struct tine_datagram_handler)
 };
 #endif
 

@@ -35,7 +35,7 @@ fails(64, qr/--bind=::1:80: .*brackets/, "--bind=::1:80", $module);
 fails(64, qr/--bind=\[::1\]: a port is missing/, "--bind=[::1]", $module);
 fails(64, qr/--bind=localhost: a port is missing/, "--bind=localhost",
     $module);
-fails(64, qr/--bind=udp:.*: datagrams/, "--bind=udp:localhost:53", $module);
+fails(64, qr/--bind=udp:.*: this server does not serve datagrams/, "--bind=udp:localhost:53", $module);
 fails(64, qr/--max-fields=129: .*from 1 to 128/, "--max-fields=129", $module);
 fails(64, qr/--daemon=1: --daemon takes no value/, "--daemon=1", $module);
 {

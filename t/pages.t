@@ -42,10 +42,11 @@ for my $name (sort { $a cmp $b } do { my %s; grep { !$s{$_}++ }
 	ok($named{$name}, "$name has a page");
 }
 for my $struct (qw(tine_request tine_hooks tine_http_handler tine_form_field
-    tine_form_limits tine_form_reader tine_stream tine_stream_handler)) {
+    tine_form_limits tine_form_reader tine_stream tine_stream_handler
+    tine_datagram tine_datagram_handler)) {
 	my ($members) = $header =~ /^struct $struct \{\n(.*?)^\};/ms;
 	my $text = slurp(source("man/tine_" . ($struct =~ /form/ ? "form"
-	    : $struct =~ /request/ ? "request" : $struct =~ /(stream)/
+	    : $struct =~ /request/ ? "request" : $struct =~ /(stream|datagram)/
 	    ? "$1_server" : "server") . ".3"));
 
 	for my $member ($members =~ /(?:\(\*|[\s*])(\w+)(?:\)\(.*?\))?;/gs) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "../base/failure.h"
 #include "../prefork/upgrade.h"
 #include "../server/server.h"
 #include "binding.h"
@@ -16,6 +17,18 @@
 
 #define TRIES	10
 #define PAUSE	200		/* ms between two of them */
+
+int
+binding_check(const struct tine_server *server)
+{
+	for (size_t i = 0; i < server->bind_count; i++) {
+		if (server_check_bind(server, server->binds[i]) == -1) {
+			(void)failure("--bind=%s", tine_error());
+			return EX_USAGE;
+		}
+	}
+	return EX_OK;
+}
 
 /* What a failure to listen on an address is, by errno. */
 static int
@@ -35,7 +48,7 @@ bind_status(const char *address)
 	default:
 		break;
 	}
-	if (strncmp(address, "unix:", 5) == 0)
+	if (strncmp(address, "unix", 4) == 0)
 		return errno == EINVAL ? EX_USAGE : EX_CANTCREAT;
 	switch (errno) {
 	case EACCES:

@@ -15,4 +15,10 @@ struct tine_server;
  */
 int	binding_open(struct tine_server *server);
 
+/*
+ * Whether the options' addresses are for what the server speaks.  Returns an
+ * exit status, with the text of tine_error().
+ */
+int	binding_check(const struct tine_server *server);
+
 #endif

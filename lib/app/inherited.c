@@ -27,8 +27,7 @@ address_of(int fd, char *text, size_t size)
 
 	*text = '\0';
 	if (endpoint_of_socket(&endpoint, fd) == 0)
-		endpoint_format(&endpoint.address.any, endpoint.length, text,
-		    size);
+		endpoint_name(&endpoint, text, size);
 }
 
 /* One that was passed is matched by its address. */

@@ -173,6 +173,8 @@ run(struct tine_server *server, int argc, char *argv[],
 	if (status == EX_OK && prepare != NULL)
 		status = prepare(server, operand);
 	if (status == EX_OK)
+		status = binding_check(server);
+	if (status == EX_OK)
 		status = paths_check(server);
 	if (status == EX_OK)
 		status = prepare_files(server);
@@ -281,6 +283,14 @@ tine_main_sized(int argc, char *argv[],
     const struct tine_http_handler *handler, size_t size)
 {
 	return main_default(argc, argv, tine_http_server_sized(handler,
+	    size));
+}
+
+TINE_PUBLIC int
+tine_datagram_main_sized(int argc, char *argv[],
+    const struct tine_datagram_handler *handler, size_t size)
+{
+	return main_default(argc, argv, tine_datagram_server_sized(handler,
 	    size));
 }
 

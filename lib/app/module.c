@@ -19,6 +19,7 @@
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../base/public.h"
+#include "../datagram/datagram_server.h"
 #include "../files/files.h"
 #include "../http/http_server.h"
 #include "../prefork/sandbox.h"
@@ -44,13 +45,22 @@ set_stream(struct tine_server *server, const void *handler,
 	    : abi->stream_handler_size);
 }
 
+static int
+set_datagram(struct tine_server *server, const void *handler,
+    const struct tine_abi *abi)
+{
+	return datagram_server_set(server, handler, abi->version < 2 ? 0
+	    : abi->datagram_handler_size);
+}
+
 /* The handler classes; a module is what the first of them makes it. */
 static const struct kind {
 	const char	*symbol;
 	int		(*set)(struct tine_server *, const void *,
 			    const struct tine_abi *);
 } kinds[] = {
-	{ "tine_http", set_http }, { "tine_stream", set_stream }
+	{ "tine_http", set_http }, { "tine_stream", set_stream },
+	{ "tine_datagram", set_datagram }
 };
 
 #define KINDS	(sizeof(kinds) / sizeof(kinds[0]))
@@ -152,8 +162,8 @@ load(struct tine_server *server)
 	abi = dlsym(module, "tine_abi");
 	if (kind == NULL || abi == NULL) {
 		(void)failure("the module %s has no symbol %s (it has to "
-		    "define const struct tine_http_handler tine_http, or "
-		    "tine_stream)", server->module, kind == NULL
+		    "define const struct tine_http_handler tine_http, "
+		    "tine_stream or tine_datagram)", server->module, kind == NULL
 		    ? "tine_http" : "tine_abi");
 		return EX_CONFIG;
 	}

@@ -32,12 +32,14 @@ start(struct endpoint *endpoint)
 }
 
 static int
-parse_unix(const char *text, const char *path, struct endpoint *endpoint)
+parse_unix(const char *text, const char *path, int type,
+    struct endpoint *endpoint)
 {
 	struct sockaddr_un *un = &endpoint->address.un;
 	const size_t length = strlen(path);
 
 	start(endpoint);
+	endpoint->type = type;
 	if (length == 0)
 		return refuse(text, "a path is missing");
 	if (length >= sizeof(un->sun_path))
@@ -162,8 +164,8 @@ split(const char *text, char *host, const char **port)
 }
 
 static int
-parse_internet(const char *text, struct endpoint *list, size_t size,
-    size_t *count)
+parse_internet(const char *text, int type, struct endpoint *list,
+    size_t size, size_t *count)
 {
 	char host[256];
 	const char *digits = text, *why;
@@ -180,25 +182,50 @@ parse_internet(const char *text, struct endpoint *list, size_t size,
 	if (host[0] == '\0' || strcmp(host, "*") == 0) {
 		parse_any((unsigned)port, list);
 		*count = 1;
-		return 0;
+	} else if (resolve(text, host, digits, list, size, count) == -1) {
+		return -1;
 	}
-	return resolve(text, host, digits, list, size, count);
+	for (size_t i = 0; i < *count; i++)
+		list[i].type = type;
+	return 0;
+}
+
+static const struct {
+	const char	*prefix;
+	int		 type;
+} prefixes[] = {
+	{ "tcp:", SOCK_STREAM }, { "unix:", SOCK_STREAM },
+	{ "udp:", SOCK_DGRAM }, { "unixgram:", SOCK_DGRAM }
+};
+
+int
+endpoint_says(const char *text)
+{
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (strncmp(text, prefixes[i].prefix,
+		    strlen(prefixes[i].prefix)) == 0)
+			return prefixes[i].type;
+	}
+	return 0;
 }
 
 int
 endpoint_parse(const char *text, struct endpoint *list, size_t size,
     size_t *count)
 {
+	const int type = endpoint_says(text) == SOCK_DGRAM ? SOCK_DGRAM
+	    : SOCK_STREAM;
+
 	*count = 1;
 	if (strncmp(text, "unix:", 5) == 0)
-		return parse_unix(text, text + 5, list);
+		return parse_unix(text, text + 5, type, list);
+	if (strncmp(text, "unixgram:", 9) == 0)
+		return parse_unix(text, text + 9, type, list);
 	if (strncmp(text, "fd:", 3) == 0)
 		return parse_descriptor(text, text + 3, list);
-	if (strncmp(text, "udp:", 4) == 0)
-		return refuse(text, "datagrams are not served");
-	if (strncmp(text, "tcp:", 4) == 0)
+	if (strncmp(text, "udp:", 4) == 0 || strncmp(text, "tcp:", 4) == 0)
 		text += 4;
-	return parse_internet(text, list, size, count);
+	return parse_internet(text, type, list, size, count);
 }
 
 static void
@@ -248,6 +275,20 @@ endpoint_format(const struct sockaddr *address, socklen_t length, char *out,
 	}
 }
 
+void
+endpoint_name(const struct endpoint *endpoint, char *out, size_t size)
+{
+	const bool is_unix = endpoint->address.any.sa_family == AF_UNIX;
+	const char *prefix = endpoint->type != SOCK_DGRAM ? ""
+	    : is_unix ? "unixgram:" : "udp:";
+	char text[128];
+
+	endpoint_format(&endpoint->address.any, endpoint->length, text,
+	    sizeof(text));
+	(void)snprintf(out, size, "%s%s", prefix, *prefix != '\0' && is_unix
+	    ? text + strlen("unix:") : text);
+}
+
 bool
 endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
@@ -283,6 +324,10 @@ endpoint_copy_port(struct endpoint *to, const struct endpoint *from)
 int
 endpoint_of_socket(struct endpoint *endpoint, int fd)
 {
+	socklen_t size = sizeof(endpoint->type);
+
 	endpoint->length = sizeof(endpoint->address.storage);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &endpoint->type, &size) == -1)
+		return -1;
 	return getsockname(fd, &endpoint->address.any, &endpoint->length);
 }

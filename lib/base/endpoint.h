@@ -28,19 +28,26 @@ struct endpoint {
 
 /*
  * Reads "localhost:8080", ":8080" and "*:8080" (every address), "8080"
- * (localhost), "[::1]:0", "unix:PATH", "unix:@NAME" (abstract) and "fd:N".  A
+ * (localhost), "[::1]:0", "unix:PATH", "unix:@NAME" (abstract) and "fd:N"; for
+ * datagrams "udp:localhost:5353" and so on, and "unixgram:PATH".  A
  * name may have several addresses: *count of list are filled in.  Returns -1
  * with errno EINVAL or ENOENT and the text of tine_error().
  */
 int	endpoint_parse(const char *text, struct endpoint *list, size_t size,
 	    size_t *count);
 
-/* The address that a socket is bound to.  Returns -1 with errno. */
+/* The type of socket that the text asks for, or 0 if it leaves that open. */
+int	endpoint_says(const char *text);
+
+/* The address that a socket is bound to, and its type.  -1 with errno. */
 int	endpoint_of_socket(struct endpoint *endpoint, int fd);
 
 /* The same form back: "127.0.0.1:8080", "[::1]:8080", "unix:/run/x". */
 void	endpoint_format(const struct sockaddr *address, socklen_t length,
 	    char *out, size_t size);
+
+/* The same with what tells datagrams: "udp:127.0.0.1:53", "unixgram:/run/x". */
+void	endpoint_name(const struct endpoint *endpoint, char *out, size_t size);
 
 bool	endpoint_same(const struct endpoint *a, const struct endpoint *b);
 

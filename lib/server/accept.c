@@ -95,9 +95,16 @@ unpoll_listeners(struct loop *loop)
 		loop_unwatch(loop, &loop->listeners[i].source);
 }
 
+/*
+ * One of the workers is woken for a connection.  For a datagram all are: the
+ * one that was woken may leave it there, for it has begun a handler meanwhile.
+ */
 static void
 poll_listeners(struct loop *loop)
 {
+	const unsigned shared = loop->protocol->receive == NULL
+	    ? POLLER_SHARED : 0;
+
 	if (loop->is_accepting)
 		return;
 	loop->is_accepting = true;
@@ -106,7 +113,7 @@ poll_listeners(struct loop *loop)
 
 		if (poller_add(loop->poller, source->fd,
 		    (uint64_t)(uintptr_t)source,
-		    POLLER_READ | POLLER_LEVEL | POLLER_SHARED, NULL) == -1) {
+		    POLLER_READ | POLLER_LEVEL | shared, NULL) == -1) {
 			/* The kernel has no memory for it: later, then. */
 			unpoll_listeners(loop);
 			loop->accept_after = loop_now(loop) + REST;
@@ -135,9 +142,23 @@ has_to_look(const struct loop *loop)
 	    loop_now(loop) >= loop->balance_after;
 }
 
+/* Whoever has a handler free looks for datagrams. */
+static void
+balance_packets(struct loop *loop)
+{
+	if (!packets_are_wanted(loop))
+		unpoll_listeners(loop);
+	else if (loop_now(loop) >= loop->accept_after)
+		poll_listeners(loop);
+}
+
 void
 accept_balance(struct loop *loop)
 {
+	if (loop->protocol->receive != NULL) {
+		balance_packets(loop);
+		return;
+	}
 	if (loop->end_seen != LOOP_RUNS || loop->listener_count == 0 ||
 	    loop->accept_limit == 0 || loop->is_obliged)
 		return;
@@ -161,6 +182,8 @@ accept_patience(const struct loop *loop)
 		return 0;
 	if (loop->is_accepting || loop->end_seen != LOOP_RUNS ||
 	    loop->listener_count == 0 || loop->accept_limit == 0)
+		return -1;
+	if (loop->protocol->receive != NULL && !packets_are_wanted(loop))
 		return -1;
 	return loop->accept_after > now ? (int)(loop->accept_after - now) : 0;
 }
@@ -352,7 +375,9 @@ accept_end(struct loop *loop, unsigned turns)
 	assert(loop_leads(loop));
 	unpoll_listeners(loop);
 	loop->emptying_left = turns;
-	loop->is_emptying = turns > 0 && loop->accept_limit > 0;
+	/* Replies go out by the sockets that datagrams come in by. */
+	loop->is_emptying = turns > 0 && loop->accept_limit > 0 &&
+	    loop->protocol->receive == NULL;
 }
 
 /*

@@ -398,6 +398,8 @@ send_some(struct loop *loop, struct connection *conn)
 	struct thread *self = thread_self;
 	enum sent sent;
 
+	if (loop->protocol->send != NULL)
+		return packets_send(loop, conn);
 	if (!output_has_file(output))
 		return output_send(output, conn->fd);
 	step_begin(loop, self);		/* the file may not be in memory */

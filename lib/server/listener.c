@@ -57,8 +57,7 @@ refuse(const struct endpoint *endpoint)
 	const int error = errno;
 	char text[128];
 
-	endpoint_format(&endpoint->address.any, endpoint->length, text,
-	    sizeof(text));
+	endpoint_name(endpoint, text, sizeof(text));
 	return failure_errno(error, "cannot listen on %s: %s%s", text,
 	    strerror(error), remedy(endpoint, error));
 }
@@ -139,13 +138,38 @@ note_address(struct listener *listener)
 
 	if (endpoint_of_socket(endpoint, listener->source.fd) == -1)
 		return;
-	endpoint_format(&endpoint->address.any, endpoint->length,
-	    listener->text, sizeof(listener->text));
+	endpoint_name(endpoint, listener->text, sizeof(listener->text));
 	if (is_file(endpoint) &&
 	    lstat(endpoint->address.un.sun_path, &there) == 0) {
 		listener->device = there.st_dev;
 		listener->inode = there.st_ino;
 	}
+}
+
+/* What a datagram's sender is, and which of our addresses it has written to. */
+static void
+ask_of_datagrams(int fd, int family)
+{
+	const int on = 1;
+
+	if (family == AF_UNIX)
+		(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on,
+		    sizeof(on));
+	else if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on,
+		    sizeof(on));
+	else
+		(void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+}
+
+static bool
+is_of_datagrams(int fd)
+{
+	struct endpoint endpoint;
+
+	return endpoint_of_socket(&endpoint, fd) == 0 &&
+	    endpoint.type == SOCK_DGRAM &&
+	    endpoint.address.any.sa_family != AF_UNSPEC;
 }
 
 bool
@@ -154,6 +178,8 @@ listener_is_listening(int fd)
 	int on = 0;
 	socklen_t length = sizeof(on);
 
+	if (is_of_datagrams(fd))
+		return true;
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &length) == 0 &&
 	    on != 0;
 }
@@ -173,6 +199,8 @@ listener_adopt(struct listener *listener, int fd, bool is_ours)
 	(void)descriptor_nonblocking(fd, true);
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	note_address(listener);
+	if (listener->endpoint.type == SOCK_DGRAM)
+		ask_of_datagrams(fd, listener->endpoint.address.any.sa_family);
 	return 0;
 }
 
@@ -181,11 +209,18 @@ set_options(int fd, const struct endpoint *endpoint)
 {
 	const int on = 1, off = 0;
 
+	if (endpoint->type == SOCK_DGRAM)
+		ask_of_datagrams(fd, endpoint->address.any.sa_family);
 	if (endpoint->address.any.sa_family == AF_UNIX)
 		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Connections inherit it, which saves a call for each. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (endpoint->type == SOCK_STREAM) {
+		/* Of datagrams it would let a second server have the port. */
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
+		    sizeof(on));
+		/* Connections inherit it, which saves a call for each. */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+		    sizeof(on));
+	}
 	if (endpoint->address.any.sa_family == AF_INET6) {
 		const int only = !IN6_IS_ADDR_UNSPECIFIED(
 		    &endpoint->address.in6.sin6_addr);
@@ -282,7 +317,8 @@ listener_defer(struct listener *listener, bool on)
 	/* A client that says nothing is accepted after about a second. */
 	const int seconds = on ? 1 : 0;
 
-	if (listener->endpoint.address.any.sa_family == AF_UNIX)
+	if (listener->endpoint.address.any.sa_family == AF_UNIX ||
+	    listener->endpoint.type != SOCK_STREAM)
 		return;
 	listener->is_deferred = setsockopt(listener->source.fd, IPPROTO_TCP,
 	    TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)) == 0 && on;

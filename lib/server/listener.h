@@ -31,7 +31,7 @@ struct listener {
 int	listener_open(struct listener *listener,
 	    const struct endpoint *endpoint, unsigned backlog);
 
-/* Whether fd is a socket that listen(2) was called for. */
+/* Whether fd is a socket that listen(2) was called for, or one of datagrams. */
 bool	listener_is_listening(int fd);
 
 /*

@@ -123,6 +123,8 @@ loop_settle(struct loop *loop, struct connection *conn,
 		note_deadline(loop, conn->placed, state);
 	}
 	if (!conn->is_polled) {
+		if (conn->fd == -1)
+			return 0;	/* a datagram */
 		if (poller_add(loop->poller, conn->fd,
 		    connection_tag(&loop->table, conn), events,
 		    &conn->ready) == -1)

@@ -65,6 +65,8 @@ struct strategy {
 	 * wait or to run elsewhere, and is no longer the caller's.
 	 */
 	bool		 (*start)(struct loop *, struct connection *);
+	/* Whether a handler could start now; asked by the leader. */
+	bool		 (*is_free)(const struct loop *);
 	/* Called by the leader between events, when requests are pending. */
 	void		 (*resume)(struct loop *);
 	/* Called by the leader in each turn, when its events are done. */
@@ -382,6 +384,16 @@ bool	accept_admit(struct loop *loop, struct connection *conn);
 
 /* How long the loop may wait before it has to look again; -1: for ever. */
 int	accept_patience(const struct loop *loop);
+
+/* --- packets.c */
+
+/* Whether a datagram may be taken.  Leader only. */
+bool	packets_are_wanted(const struct loop *loop);
+void	packets_ready(struct loop *loop, struct source *source,
+	    unsigned events);
+
+/* Sends the reply in conn's output by the socket that it came in by. */
+enum sent packets_send(const struct loop *loop, struct connection *conn);
 
 /* --- proxied.c */
 

@@ -39,6 +39,15 @@ struct protocol {
 	bool		 is_conversation;
 
 	/*
+	 * Of datagrams, and NULL where there are connections.  receive() puts
+	 * one from a listener's socket into the input, and its sender into the
+	 * peer of its connection: 1; 0: there was none; -1: it is lost.
+	 * send() sends what is in the output as one, and must not block.
+	 */
+	int		 (*receive)(struct exchange *, int socket);
+	void		 (*send)(struct exchange *, int socket);
+
+	/*
 	 * Before serving, and at a reload: reads what the settings name, and
 	 * puts it in the place of what was there, which it leaves to the
 	 * caller.  -1 with the text of tine_error(): nothing has changed.

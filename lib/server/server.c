@@ -90,6 +90,26 @@ tine_server_free(struct tine_server *server)
 
 /* ----------------------------------------------------------------- binding */
 
+/* What its sockets are. */
+static int
+server_type(const struct tine_server *server)
+{
+	return server->protocol->receive != NULL ? SOCK_DGRAM : SOCK_STREAM;
+}
+
+int
+server_check_bind(const struct tine_server *server, const char *text)
+{
+	const int type = endpoint_says(text);
+
+	if (type == 0 || type == server_type(server))
+		return 0;
+	return failure_errno(EINVAL, "%s: %s", text, type == SOCK_DGRAM
+	    ? "this server does not serve datagrams"
+	    : "this server serves datagrams (examples: udp:localhost:5353, "
+	    "unixgram:/run/tine.sock)");
+}
+
 static int
 open_or_adopt(struct tine_server *server, struct listener *listener,
     const struct endpoint *endpoint)
@@ -102,8 +122,7 @@ open_or_adopt(struct tine_server *server, struct listener *listener,
 		(void)snprintf(asked, sizeof(asked), "fd:%d",
 		    endpoint->inherited);
 	else
-		endpoint_format(&endpoint->address.any, endpoint->length,
-		    asked, sizeof(asked));
+		endpoint_name(endpoint, asked, sizeof(asked));
 	if (server->adopt != NULL)
 		fd = server->adopt(asked, &is_ours);
 	if (fd != -1 ? listener_adopt(listener, fd, is_ours) == -1
@@ -113,6 +132,19 @@ open_or_adopt(struct tine_server *server, struct listener *listener,
 	(void)snprintf(listener->asked, sizeof(listener->asked), "%s", asked);
 	listener->is_adopted = fd != -1;
 	return 0;
+}
+
+/* A descriptor that was passed can be of either kind. */
+static int
+check_type(const struct tine_server *server, struct listener *listener)
+{
+	if (listener->endpoint.type == server_type(server))
+		return 0;
+	(void)failure_errno(ENOTSOCK, "descriptor %d is a socket %s",
+	    listener->source.fd, server_type(server) == SOCK_DGRAM
+	    ? "of connections, and this server serves datagrams"
+	    : "of datagrams, which this server does not serve");
+	return -1;
 }
 
 static int
@@ -126,7 +158,8 @@ add_listener(struct tine_server *server, const struct endpoint *endpoint)
 		return failure("no memory for a listener");
 	server->listeners = listeners;
 	if (open_or_adopt(server, &listeners[server->listener_count],
-	    endpoint) == -1)
+	    endpoint) == -1 ||
+	    check_type(server, &listeners[server->listener_count]) == -1)
 		return -1;
 	server->listener_count++;
 	return 0;
@@ -171,9 +204,11 @@ tine_server_bind(struct tine_server *server, const char *text)
 	const size_t before = server->listener_count;
 	size_t count, absent = 0;
 
-	if (endpoint_parse(text, endpoints, 8, &count) == -1)
+	if (server_check_bind(server, text) == -1 ||
+	    endpoint_parse(text, endpoints, 8, &count) == -1)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
+		endpoints[i].type = server_type(server);
 		if (server->listener_count > before)
 			endpoint_copy_port(&endpoints[i],
 			    &server->listeners[before].endpoint);
@@ -511,7 +546,9 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	loop->turn_within = -1;
 	handover_open(loop, server->handover);
 	for (size_t i = 0; i < server->listener_count; i++) {
-		server->listeners[i].source.ready = accept_ready;
+		server->listeners[i].source.ready =
+		    server->protocol->receive != NULL ? packets_ready
+		    : accept_ready;
 		listener_defer(&server->listeners[i],
 		    !server->protocol->speaks_first);
 	}

@@ -146,6 +146,12 @@ struct scoreboard *server_board(const struct tine_server *server,
 	    unsigned workers, int *fd);
 
 /*
+ * Whether the address is one for this server, which has either connections or
+ * datagrams.  Returns 0, or -1 with errno EINVAL and the text of tine_error().
+ */
+int	server_check_bind(const struct tine_server *server, const char *text);
+
+/*
  * Adds a listener that is there already, as it was asked for.  Returns -1
  * with errno and the text of tine_error().
  */

@@ -96,6 +96,15 @@ tick(struct loop *loop)
 	children_resume(loop);
 }
 
+/* One that waits for a child has more of them forked. */
+static bool
+is_free(const struct loop *loop)
+{
+	return atomic_load(&loop->pending) == 0 &&
+	    (!TAILQ_EMPTY(&children.spares) ||
+	    children.count < loop->settings->max_children);
+}
+
 /* Called first, while the process has one thread and no client. */
 static int
 open_forker(struct loop *loop)
@@ -152,6 +161,7 @@ const struct strategy strategy_fork = {
 	.open = open_forker,
 	.begin = begin,
 	.start = children_start,
+	.is_free = is_free,
 	.resume = children_resume,
 	.tick = tick,
 	.settle = children_settle,

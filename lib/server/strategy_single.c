@@ -62,6 +62,13 @@ relieve_pending(struct loop *loop)
 	}
 }
 
+static bool
+is_free(const struct loop *loop)
+{
+	return thread_self->is_main && !crash_is_there() &&
+	    atomic_load(&loop->pending) == 0;
+}
+
 static void
 resume(struct loop *loop)
 {
@@ -78,5 +85,6 @@ resume(struct loop *loop)
 const struct strategy strategy_single = {
 	.name = "single",
 	.start = start,
+	.is_free = is_free,
 	.resume = resume
 };

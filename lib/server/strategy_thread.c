@@ -80,6 +80,13 @@ start(struct loop *loop, struct connection *conn)
 	return false;
 }
 
+static bool
+is_free(const struct loop *loop)
+{
+	return has_thread(loop) && !crash_is_there() &&
+	    atomic_load(&loop->pending) == 0;
+}
+
 static void
 resume(struct loop *loop)
 {
@@ -157,6 +164,7 @@ tick(struct loop *loop)
 const struct strategy strategy_thread = {
 	.name = "thread",
 	.start = start,
+	.is_free = is_free,
 	.resume = resume,
 	.tick = tick
 };

@@ -34,15 +34,12 @@ static void
 check(const struct endpoint *endpoint)
 {
 	struct endpoint again[LIST];
-	char address[200], text[210];
+	char text[210];
 	size_t count;
 
 	if (endpoint->inherited != -1)
 		return;
-	endpoint_format(&endpoint->address.any, endpoint->length, address,
-	    sizeof(address));
-	(void)snprintf(text, sizeof(text), "%s%s",
-	    endpoint->type == SOCK_DGRAM ? "udp:" : "", address);
+	endpoint_name(endpoint, text, sizeof(text));
 	if (endpoint_parse(text, again, LIST, &count) == -1 || count != 1)
 		abort();
 	/* One that is mapped is written as what it stands for. */

@@ -293,7 +293,12 @@ static const struct { const char *text, *back; } endpoints[] = {
 	{ "unix:/run/x.sock", "unix:/run/x.sock" },
 	{ "unix:@name", "unix:@name" },
 	{ "tcp:127.0.0.1:80", "127.0.0.1:80" },
-	{ "udp:127.0.0.1:53", NULL },
+	{ "udp:127.0.0.1:53", "udp:127.0.0.1:53" },
+	{ "udp:[::1]:0", "udp:[::1]:0" },
+	{ "unixgram:/run/x", "unixgram:/run/x" },
+	{ "unixgram:@name", "unixgram:@name" },
+	{ "unixgram:", NULL }, { "udp:", NULL }, { "udp:unix:/run/x", NULL },
+	{ "udp:127.0.0.1:65536", NULL },
 	{ "127.0.0.1:65535", "127.0.0.1:65535" },
 	{ "127.0.0.1:65536", NULL }, { "127.0.0.1:-1", NULL },
 	{ "127.0.0.1:", NULL }, { "127.0.0.1: 80", NULL },
@@ -317,9 +322,10 @@ START_TEST(endpoint_is_read)
 	ck_assert_msg(result == 0, "%s: %s", endpoints[_i].text,
 	    tine_error());
 	ck_assert_uint_eq(count, 1);
-	endpoint_format(&list[0].address.any, list[0].length, back,
-	    sizeof(back));
+	endpoint_name(&list[0], back, sizeof(back));
 	ck_assert_str_eq(back, endpoints[_i].back);
+	ck_assert_int_eq(list[0].type, endpoint_says(endpoints[_i].text) ==
+	    SOCK_DGRAM ? SOCK_DGRAM : SOCK_STREAM);
 }
 END_TEST
 

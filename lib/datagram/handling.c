@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Datagrams for the serving loop: each is whole when it is there.  Its handler
+ * has the packet, and writes what becomes one datagram when it has finished.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/public.h"
+#include "../server/loop.h"
+#include "../server/server.h"
+#include "datagram.h"
+
+static void
+begin(struct exchange *exchange)
+{
+	struct datagram *datagram = datagram_of(exchange);
+	const struct datagram_class *class = exchange->loop->server->handler;
+
+	memset(datagram, 0, offsetof(struct datagram, sender));
+	datagram->exchange = exchange;
+	datagram->handler = &class->handler;
+	datagram->sender_length = 0;
+	datagram->from_family = 0;
+}
+
+static enum framing
+frame(struct exchange *exchange)
+{
+	(void)exchange;
+	return FRAMING_WHOLE;
+}
+
+static enum framing
+spool(struct exchange *exchange)
+{
+	(void)exchange;
+	return FRAMING_END;		/* there are no bodies */
+}
+
+static void
+late(struct exchange *exchange)
+{
+	(void)exchange;
+}
+
+/* ---------------------------------------------------------------- handling */
+
+static void
+build(struct datagram *datagram)
+{
+	struct tine_datagram *public = &datagram->public;
+	const struct exchange *exchange = datagram->exchange;
+	const struct input *input = &exchange->input;
+	const struct peer *peer = &exchange->conn->peer;
+
+	peer_format(peer, datagram->client, sizeof(datagram->client));
+	input->data[input->end] = '\0';
+	public->server = exchange->loop->server;
+	public->client_address = datagram->client;
+	public->client_port = peer_port(peer);
+	public->packet = input->data + input->start;
+	public->packet_length = input->end - input->start;
+}
+
+static void
+fail(struct datagram *datagram, const char *what)
+{
+	struct tine_server *server = datagram->public.server;
+	char text[256];
+
+	if (server->hooks.handle_error == NULL) {
+		tine_datagram_log(&datagram->public, TINE_LOG_ERROR, "%s",
+		    what);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s (client %s, port %u)", what,
+	    datagram->client, datagram->public.client_port);
+	server->hooks.handle_error(server, NULL, text);
+}
+
+static void
+handle(struct exchange *exchange)
+{
+	struct datagram *datagram = datagram_of(exchange);
+	const struct tine_datagram_handler *handler = datagram->handler;
+	struct tine_datagram *public = &datagram->public;
+
+	build(datagram);
+	exchange->is_close = true;
+	if (handler->setup != NULL && handler->setup(public) == -1) {
+		fail(datagram, "setup refused the datagram");
+		return;
+	}
+	if (handler->handle != NULL)
+		handler->handle(public);
+	if (handler->finish != NULL)
+		handler->finish(public);
+}
+
+static size_t
+used(const struct exchange *exchange)
+{
+	return exchange->input.end - exchange->input.start;
+}
+
+static void
+done(struct exchange *exchange, enum outcome outcome)
+{
+	(void)outcome;
+	exchange->input.start = exchange->input.end;
+}
+
+static const char *
+describe(const struct exchange *exchange)
+{
+	struct datagram *datagram = exchange->protocol;
+
+	(void)snprintf(datagram->text, sizeof(datagram->text),
+	    "datagram of %zu bytes", used(exchange));
+	return datagram->text;
+}
+
+/* ------------------------------------------------------------- the reply */
+
+TINE_PUBLIC ssize_t
+tine_datagram_write(struct tine_datagram *public, const void *data,
+    size_t length)
+{
+	struct datagram *datagram = (struct datagram *)public;
+	struct output *output = &datagram->exchange->output;
+	int kept;
+
+	if (length > DATAGRAM_MOST - output->memory) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	kept = output_keep(output, data, length);
+	if (kept != 1) {
+		errno = ENOMEM;		/* --memory is taken */
+		return -1;
+	}
+	datagram->has_reply = true;
+	return (ssize_t)length;
+}
+
+TINE_PUBLIC ssize_t
+tine_datagram_puts(struct tine_datagram *datagram, const char *text)
+{
+	return tine_datagram_write(datagram, text, strlen(text));
+}
+
+TINE_PUBLIC ssize_t
+tine_datagram_vprintf(struct tine_datagram *datagram, const char *format,
+    va_list ap)
+{
+	char *text;
+	const int length = vasprintf(&text, format, ap);
+	ssize_t written;
+
+	if (length == -1)
+		return -1;
+	written = tine_datagram_write(datagram, text, (size_t)length);
+	free(text);
+	return written;
+}
+
+TINE_PUBLIC ssize_t
+tine_datagram_printf(struct tine_datagram *datagram, const char *format, ...)
+{
+	va_list ap;
+	ssize_t written;
+
+	va_start(ap, format);
+	written = tine_datagram_vprintf(datagram, format, ap);
+	va_end(ap);
+	return written;
+}
+
+TINE_PUBLIC void
+tine_datagram_log(struct tine_datagram *datagram, enum tine_level level,
+    const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	server_log(datagram->server, level, "%s (client %s, port %u)", text,
+	    datagram->client_address, datagram->client_port);
+}
+
+/* ------------------------------------------- a handler in another process */
+
+static size_t
+save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
+{
+	(void)out;
+	(void)size;
+	*input_length = used(exchange);
+	return 0;
+}
+
+static int
+restore(struct exchange *exchange, const void *from, size_t length)
+{
+	(void)exchange;
+	(void)from;
+	return length == 0 ? 0 : -1;
+}
+
+static void
+rehearse(struct exchange *exchange)
+{
+	build(datagram_of(exchange));
+}
+
+/* No bool: a child whose handler writes wild can send any byte. */
+static size_t
+save_outcome(struct exchange *exchange, void *out, size_t size)
+{
+	const unsigned char has_reply = datagram_of(exchange)->has_reply;
+
+	if (size == 0)
+		return 0;
+	memcpy(out, &has_reply, sizeof(has_reply));
+	return sizeof(has_reply);
+}
+
+static void
+restore_outcome(struct exchange *exchange, const void *from, size_t length)
+{
+	unsigned char has_reply = 0;
+
+	if (length == sizeof(has_reply))
+		memcpy(&has_reply, from, sizeof(has_reply));
+	datagram_of(exchange)->has_reply = has_reply != 0;
+	exchange->is_close = true;
+}
+
+/* ----------------------------------------------------- in another worker */
+
+/* It is taken from its socket only where there is room for its handler. */
+static int
+pack(struct exchange *exchange, void *out, size_t size, size_t *length)
+{
+	(void)exchange;
+	(void)out;
+	(void)size;
+	(void)length;
+	errno = EINVAL;
+	return -1;
+}
+
+static int
+unpack(struct exchange *exchange, const void *from, size_t length)
+{
+	(void)exchange;
+	(void)from;
+	(void)length;
+	return -1;
+}
+
+static void
+failed(struct exchange *exchange, int status)
+{
+	(void)status;
+	exchange->is_close = true;
+	exchange->is_cut = true;
+}
+
+static const char *
+lost(const struct exchange *exchange, int status, size_t *length)
+{
+	(void)exchange;
+	(void)status;
+	*length = 0;
+	return "";
+}
+
+const struct protocol protocol_datagram = {
+	.name = "datagram",
+	.exchange_size = sizeof(struct datagram),
+	.receive = datagram_receive,
+	.send = datagram_send,
+	.begin = begin,
+	.frame = frame,
+	.spool = spool,
+	.handle = handle,
+	.late = late,
+	.done = done,
+	.used = used,
+	.save = save,
+	.restore = restore,
+	.rehearse = rehearse,
+	.save_outcome = save_outcome,
+	.restore_outcome = restore_outcome,
+	.pack = pack,
+	.unpack = unpack,
+	.failed = failed,
+	.lost = lost,
+	.describe = describe
+};
