@@ -140,7 +140,8 @@ FILE	*tine_rfile(struct tine_request *req);
  * write fails at once with the same errno, and a handler may ignore them all.
  * Errors of the writing functions: EPIPE (the client is gone), ETIMEDOUT (it
  * took nothing for --send-timeout), ENOSPC or EIO (the spool file), ENOMEM,
- * EFBIG (more than the Content-Length that the handler sent).
+ * EFBIG (more than the Content-Length that the handler sent), ENODATA (see
+ * tine_send_file()).
  */
 
 /*
@@ -218,8 +219,9 @@ ssize_t	tine_vprintf(struct tine_request *req, const char *format, va_list ap)
  * Adds length bytes of the regular file fd, from offset, to the body.  Takes
  * fd: it is closed when it was sent, and on failure.  The bytes are read when
  * they are sent; if the file has become shorter by then, the connection is
- * ended so that the client sees it.  Never spooled.  Returns 0, or -1 with
- * errno (see above), or EINVAL: no file can have such a part.
+ * ended so that the client sees it, and the error log says how much is
+ * missing.  Never spooled.  Returns 0, or -1 with errno (see above), or
+ * EINVAL: no file can have such a part.
  */
 int	tine_send_file(struct tine_request *req, int fd, off_t offset,
 	    off_t length);

@@ -57,4 +57,28 @@ each_mode {
 	ok($server->log_like(qr/ ERROR .*GET \/short/), "the log names it");
 	$server->stop;
 } workers => [0, 1];
+
+# A file that is shorter than was told, or has become so meanwhile.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = start(mode => $mode, workers => $workers,
+	    quiet => qr/became shorter/);
+	my $more = 1000;
+
+	for my $protocol ("--http1.1", "--http1.0") {
+		for my $how ("", "&nolength", "&flush", "&nolength&flush") {
+			my $path = "/sendfile?bytes=100000&more=$more$how";
+
+			cmp_ok(curl($server, $protocol, $path), ">", 0,
+			    "$protocol $path: curl sees it");
+			ok($server->log_like(
+			    qr/ ERROR .*: $more bytes.*GET \Q$path\E HTTP/),
+			    "the log says how much, and of which request");
+			$more++;
+		}
+	}
+	my @lines = $server->err =~ /( ERROR .*)/g;
+	is(@lines, 8, "one line each") or diag(@lines);
+	$server->stop;
+} workers => [0, 2];
 done_testing;

@@ -472,10 +472,12 @@ each_mode {
 	$server->stop;
 } workers => [0, 2];
 
-# A file that becomes shorter while it is sent: the client sees it.
+# A file that becomes shorter while it is sent: the client and the log see it.
 each_mode {
 	my ($mode, $workers) = @_;
-	my $server = serve($mode, $workers);
+	my $server = start(program => $tine, mode => $mode,
+	    workers => $workers, quiet => qr/became shorter/,
+	    args => [is_traced() ? "--no-sandbox" : (), $root]);
 	my $name = "$root/shrinking.bin";
 
 	# What sendfile(2) has put into a socket's buffer is still the file's.
@@ -496,6 +498,8 @@ each_mode {
 		if ($bytes > 1_000_000) {
 			is($reply->{body}, undef, "$bytes bytes: it was cut");
 			isnt($reply->{trouble}, "deadline", "at once");
+			ok($server->log_like(qr/became\ shorter.*\ \d+\ bytes
+			    .*GET\ \/shrinking\.bin/x), "the log names it");
 		} else {
 			ok(!defined $reply->{body} ||
 			    $reply->{body} eq bytes($bytes),

@@ -190,10 +190,12 @@ send_kept_file(struct tine_request *req)
 	tine_send_file(req, fd, 0, st.st_size);
 }
 
+/* more: bytes that the file does not have */
 static void
 send_file(struct tine_request *req)
 {
 	const long bytes = number(req, "bytes", 0);
+	const long told = bytes + number(req, "more", 0);
 	FILE *file = tmpfile();
 	char block[BLOCK];
 
@@ -211,9 +213,11 @@ send_file(struct tine_request *req)
 	(void)fflush(file);
 	tine_send_response(req, 200, NULL);
 	if (!says(req, "nolength"))
-		tine_send_headerf(req, "Content-Length", "%ld", bytes);
+		tine_send_headerf(req, "Content-Length", "%ld", told);
 	tine_end_headers(req);
-	tine_send_file(req, dup(fileno(file)), 0, bytes);
+	tine_send_file(req, dup(fileno(file)), 0, told);
+	if (says(req, "flush"))
+		tine_flush(req);
 	(void)fclose(file);
 }
 

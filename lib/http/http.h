@@ -219,6 +219,9 @@ void	log_reply(struct http *http);
 /* Text for a person from a client's bytes: printable ASCII, quoted. */
 void	log_quote(char *out, size_t size, const char *text, size_t length);
 
+/* A file of the reply has become shorter by so many bytes. */
+void	log_shrunk(struct http *http, off_t missing);
+
 /* handle_error: a handler has failed. */
 void	log_failure(struct http *http, const char *what);
 

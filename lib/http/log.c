@@ -229,6 +229,21 @@ tine_log(struct tine_request *req, enum tine_level level, const char *format,
 }
 
 void
+log_shrunk(struct http *http, off_t missing)
+{
+	static const char text[] = "a file became shorter while it was sent: "
+	    "%jd bytes are missing";
+
+	/* One that moved while it was sent is known to the worker before. */
+	if (http->is_built)
+		tine_log(&http->request, TINE_LOG_ERROR, text,
+		    (intmax_t)missing);
+	else
+		server_log(http->exchange->loop->server, TINE_LOG_ERROR, text,
+		    (intmax_t)missing);
+}
+
+void
 log_failure(struct http *http, const char *what)
 {
 	const struct tine_hooks *hooks = &http->exchange->loop->server->hooks;

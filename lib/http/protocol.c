@@ -56,6 +56,8 @@ done(struct exchange *exchange, enum outcome outcome)
 {
 	struct http *http = http_of(exchange);
 
+	if (exchange->output.missing > 0)
+		log_shrunk(http, exchange->output.missing);
 	if (http->reply.code != 0 && outcome != OUTCOME_GIVEN)
 		log_reply(http);
 	request_end(http);

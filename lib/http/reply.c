@@ -102,7 +102,7 @@ judge(struct http *http)
 		log_failure(http, "the handler wrote more than its "
 		    "Content-Length");
 	else if (reply->error == EPIPE || reply->error == ECONNRESET ||
-	    reply->error == ETIMEDOUT)
+	    reply->error == ETIMEDOUT || reply->error == ENODATA)
 		reply_cut(http);
 	else if (reply->error != 0)
 		fail(http, "the reply could not be kept", 500);

@@ -110,7 +110,7 @@ send_held(struct loop *loop, struct child *child)
 			spool_end(&output->spool);
 		child_hold(loop, child, false, false);
 	} else if (sent == SENT_FAILED) {
-		drop_reply(loop, child, EPIPE);
+		drop_reply(loop, child, errno == ENODATA ? ENODATA : EPIPE);
 	} else if (output->sent != before) {
 		connection_note_untaken(conn);
 	} else if (loop->settings->send_timeout != 0 &&

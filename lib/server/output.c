@@ -80,6 +80,7 @@ output_reset(struct output *output)
 	if (output->spool.fd != -1)
 		spool_end(&output->spool);
 	output->sent = 0;
+	output->missing = 0;
 }
 
 void
@@ -87,9 +88,11 @@ output_drop(struct output *output)
 {
 	const uint64_t sent = output->sent +
 	    (uint64_t)output_pending(output);
+	const off_t missing = output->missing;
 
 	output_reset(output);
 	output->sent = sent;
+	output->missing = missing;
 }
 
 static struct segment *

@@ -48,6 +48,7 @@ struct output {
 	off_t			 spool_limit;
 	struct memory		*counted;	/* where its memory is, or NULL */
 	uint64_t		 sent;		/* bytes, since it was reset */
+	off_t			 missing;	/* bytes a file no longer had */
 };
 
 enum sent {

@@ -115,6 +115,7 @@ send_file(struct output *output, int socket)
 		if (n == -1)
 			return errno == EAGAIN ? SENT_PART : SENT_FAILED;
 		if (n == 0) {		/* the file has become shorter */
+			output->missing = left;
 			errno = ENODATA;
 			return SENT_FAILED;
 		}
