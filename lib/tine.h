@@ -906,7 +906,7 @@ int	tine_serve_forever(struct tine_server *server);
 /*
  * Serves one request, from accept to its reply sent, and closes: Python's
  * handle_request().  timeout is in milliseconds, -1 for none.  Returns 1, 0
- * after handle_timeout, or -1 with errno.
+ * after handle_timeout, or -1 with errno.  tine_shutdown() does not end it.
  */
 int	tine_handle_request(struct tine_server *server, int timeout);
 
@@ -918,7 +918,8 @@ int	tine_prefork(struct tine_server *server);
 
 /*
  * Ends tine_serve_forever(): Python's shutdown(), but at once and from
- * anywhere, a handler or a signal handler too.  Does not wait.
+ * anywhere, a handler or a signal handler too.  Does not wait.  While it does
+ * not run, the next one is ended, which then returns at once.
  */
 void	tine_shutdown(struct tine_server *server);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <tine.h>
@@ -19,9 +20,12 @@ get(struct tine_request *req)
 		tine_shutdown(req->server);
 	if (strcmp(req->real_path, "/fail") == 0)
 		return;
-	tine_printf(req, "data=%s turns=%d setup=%s\n",
-	    (const char *)tine_server_data(req->server), turns > 0,
+	tine_printf(req, "data=%s turns=%d setup=%s", (const char *)
+	    tine_server_data(req->server), turns > 0,
 	    (const char *)req->data);
+	if (req->remote_user != NULL)
+		tine_printf(req, " user=%s", req->remote_user);
+	tine_puts(req, "\n");
 }
 
 static int
@@ -135,22 +139,62 @@ static const struct tine_http_handler handler = {
 	.sys_version = "x"
 };
 
-/* Serves that many single requests, each with a second's patience. */
+/* Nobody comes: how long handle_request() waits, shut down before or not. */
+static void
+wait_alone(struct tine_server *server)
+{
+	struct timespec before, after;
+	int result;
+
+	tine_shutdown(server);
+	(void)clock_gettime(CLOCK_MONOTONIC, &before);
+	result = tine_handle_request(server, 1000);
+	(void)clock_gettime(CLOCK_MONOTONIC, &after);
+	(void)printf("alone %d after %ld s\n", result, (long)(
+	    ((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec -
+	    before.tv_nsec) / 990000000L));
+}
+
+static int
+bind_somewhere(struct tine_server *server)
+{
+	if (tine_server_bind(server, "127.0.0.1:0") == -1)
+		return -1;
+	if (getenv("SHUT") != NULL)
+		wait_alone(server);
+	(void)printf("Starting server, use <Ctrl-C> to stop\n"
+	    "Listening on http://%s/\n", tine_server_address(server, 0));
+	(void)fflush(stdout);
+	return 0;
+}
+
+/* Serves that many single requests, each with ten seconds' patience. */
 static int
 handle(struct tine_server *server, int count)
 {
 	int result = 1;
 
-	if (tine_server_bind(server, "127.0.0.1:0") == -1)
+	if (bind_somewhere(server) == -1)
 		return EXIT_FAILURE;
-	(void)printf("Starting server, use <Ctrl-C> to stop\n"
-	    "Listening on http://%s/\n", tine_server_address(server, 0));
-	(void)fflush(stdout);
 	while (count-- > 0 && result == 1)
 		result = tine_handle_request(server, 10000);
 	if (result == 1)
 		result = tine_handle_request(server, 100);
 	(void)printf("last %d\n", result);
+	if (result == -1)
+		(void)fprintf(stderr, "%s\n", tine_error());
+	if (getenv("SHUT") != NULL)
+		(void)printf("forever %d\n", tine_serve_forever(server));
+	tine_server_free(server);
+	return EXIT_SUCCESS;
+}
+
+static int
+serve(struct tine_server *server)
+{
+	if (bind_somewhere(server) == -1)
+		return EXIT_FAILURE;
+	(void)printf("forever %d\n", tine_serve_forever(server));
 	tine_server_free(server);
 	return EXIT_SUCCESS;
 }
@@ -161,12 +205,11 @@ prefork(struct tine_server *server)
 {
 	int status;
 
-	if (tine_server_bind(server, "127.0.0.1:0") == -1)
+	if (bind_somewhere(server) == -1)
 		return EXIT_FAILURE;
-	(void)printf("Starting server, use <Ctrl-C> to stop\n"
-	    "Listening on http://%s/\n", tine_server_address(server, 0));
-	(void)fflush(stdout);
 	status = tine_prefork(server);
+	if (status != 0)
+		(void)fprintf(stderr, "%s\n", tine_error());
 	tine_server_free(server);
 	return status;
 }
@@ -182,8 +225,12 @@ main(int argc, char *argv[])
 	tine_server_set_data(server, text);
 	if (getenv("MODE") != NULL)
 		(void)tine_server_set(server, "mode", getenv("MODE"));
+	if (getenv("USERS") != NULL)
+		(void)tine_server_set(server, "auth-file", getenv("USERS"));
 	if (getenv("PREFORK") != NULL)
 		return prefork(server);
+	if (getenv("SERVE") != NULL)
+		return serve(server);
 	if (getenv("HANDLE") != NULL)
 		return handle(server, atoi(getenv("HANDLE")));
 	return tine_main_server(argc, argv, server);

@@ -57,6 +57,26 @@ for my $mode (@modes) {
 	    "handle_timeout when nobody comes");
 	unlike($server->err, qr/setproctitle/, "no word of titles");
 
+	# As in Python a shutdown concerns serve_forever() alone.
+	$server = start(program => $program,
+	    env => { HANDLE => 2, MODE => $mode, SHUT => 1 });
+	like(slurp($server->{out}),
+	    qr/^(worker_init\n)?handle_timeout\nalone 0 after [1-9]/,
+	    "$mode: a shutdown does not end handle_request");
+	is($server->ask("/a")->{status}, 200, "which serves when someone comes");
+	is($server->ask("/stop")->{status}, 200, "nor does one by its handler");
+	is($server->ended(10), 0, "it ends");
+	like(slurp($server->{out}),
+	    qr/\nhandle_timeout\nlast 0\n(worker_\w+\n)*forever 0\n\z/,
+	    "as does the next serve_forever, at once");
+
+	$server = start(program => $program,
+	    env => { SERVE => 1, MODE => $mode });
+	is($server->ask("/stop")->{status}, 200,
+	    "$mode: shutdown by a handler");
+	is($server->ended(10), 0, "ends a serve_forever of the program's own");
+	like(slurp($server->{out}), qr/^forever 0$/m, "which returns 0");
+
 	$server = start(program => $program, workers => 2,
 	    env => { PREFORK => 1, MODE => $mode });
 	is($server->ask("/a")->{status}, 200, "tine_prefork, $mode");

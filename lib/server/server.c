@@ -610,15 +610,20 @@ serve(struct tine_server *server, struct loop *loop)
 		crash_open(loop);
 		guard_forks(loop);
 	}
-	atomic_store(&server->loop, loop);
-	if (atomic_load(&server->end_wanted) != LOOP_RUNS)
-		loop_end(loop, (enum loop_end)atomic_load(
-		    &server->end_wanted));
+	/* What ends serve_forever() does not concern a single request. */
+	if (!loop_is_single_shot(loop)) {
+		atomic_store(&server->loop, loop);
+		if (atomic_load(&server->end_wanted) != LOOP_RUNS)
+			loop_end(loop, (enum loop_end)atomic_load(
+			    &server->end_wanted));
+	}
 	loop_run(loop);
 	guard_forks(NULL);
 	crash_close(loop);
-	atomic_store(&server->loop, NULL);
-	atomic_store(&server->end_wanted, LOOP_RUNS);
+	if (!loop_is_single_shot(loop)) {
+		atomic_store(&server->loop, NULL);
+		atomic_store(&server->end_wanted, LOOP_RUNS);
+	}
 }
 
 noreturn void
@@ -750,22 +755,20 @@ need_listener(const struct tine_server *server)
 	    "the server is not bound (call tine_server_bind first)");
 }
 
-TINE_PUBLIC int
-tine_serve_forever(struct tine_server *server)
+static int
+serve_forever(struct tine_server *server, int unused)
 {
-	if (need_listener(server) == -1 || server_prepare(server, 1) == -1)
-		return -1;
+	(void)unused;
 	return server_work(server, 0, NULL, NULL);
 }
 
-TINE_PUBLIC int
-tine_handle_request(struct tine_server *server, int timeout)
+static int
+handle_request(struct tine_server *server, int timeout)
 {
 	struct loop *loop;
 	int result = -1;
 
-	if (need_listener(server) == -1 || server_prepare(server, 1) == -1 ||
-	    server_confine(server, CONFINED_NOT_YET) == -1)
+	if (server_confine(server, CONFINED_NOT_YET) == -1)
 		return -1;
 	loop = malloc(sizeof(*loop));
 	if (loop == NULL)
@@ -785,6 +788,34 @@ tine_handle_request(struct tine_server *server, int timeout)
 	if (result == 0 && server->hooks.handle_timeout != NULL)
 		server->hooks.handle_timeout(server);
 	return result;
+}
+
+/* Here is no master, whatever --workers says; it is for a later one. */
+static int
+without_master(struct tine_server *server,
+    int (*run)(struct tine_server *, int), int timeout)
+{
+	const unsigned workers = server->settings.workers;
+	int result;
+
+	if (need_listener(server) == -1 || server_prepare(server, 1) == -1)
+		return -1;
+	server->settings.workers = 0;
+	result = run(server, timeout);
+	server->settings.workers = workers;
+	return result;
+}
+
+TINE_PUBLIC int
+tine_serve_forever(struct tine_server *server)
+{
+	return without_master(server, serve_forever, -1);
+}
+
+TINE_PUBLIC int
+tine_handle_request(struct tine_server *server, int timeout)
+{
+	return without_master(server, handle_request, timeout);
 }
 
 TINE_PUBLIC void
