@@ -238,6 +238,47 @@ subtest "an upgrade" => sub {
 };
 write_users("users", $file);
 
+# The same for a program without tine_main(), which sets the option itself.
+for my $mode (@modes) {
+	my %o = (program => build("t/hooks"));
+	my $users = write_users("own", line("alice", "old", "\$2y\$04\$$salt"));
+	my $may = sub { my ($one, @who) = @_;
+	    my $client = $one->connection;
+	    $client->send(with("/a", @who, close => 1));
+	    return $client->reply };
+
+	my $one = start(%o, env => { MODE => $mode, HANDLE => 3,
+	    USERS => $users });
+	is($one->ask("/a")->{status}, 401, "$mode: handle_request, nobody");
+	is($may->($one, "alice", "x")->{status}, 401, "not alice");
+	like($may->($one, "alice", "old")->{body}, qr/ user=alice$/m, "alice");
+	is($one->ended(10), 0, "it ends");
+
+	$one = start(%o, workers => 2, quiet => qr/reload failed/,
+	    env => { MODE => $mode, PREFORK => 1, USERS => $users });
+	is($one->ask("/a")->{status}, 401, "$mode: tine_prefork, nobody");
+	like($may->($one, "alice", "old")->{body}, qr/ user=alice$/m, "alice");
+	write_users("own", line("alice", "new", "\$2y\$04\$$salt"));
+	ok($one->tell("HUP", qr/reloaded: \d worker/), "reload");
+	is($may->($one, "alice", "old")->{status}, 401, "reads the file anew");
+	is($may->($one, "alice", "new")->{status}, 200, "as the command does");
+	write_users("own", "alice:\n");
+	ok($one->tell("HUP", qr/reload failed: --auth-file=\S+: line 1 has no hash/),
+	    "a broken one is refused");
+	is($may->($one, "alice", "new")->{status}, 200, "the old one stays");
+	$one->stop;
+
+	for my $how ({ HANDLE => 1 }, { PREFORK => 1 }) {
+		my ($status, $text) = run_command("env", "MODE=$mode",
+		    "USERS=$users", map({ "$_=$how->{$_}" } keys %$how),
+		    build("t/hooks"));
+
+		like($text, qr/--auth-file=\S+: line 1 has no hash/,
+		    "@{[%$how]} says what is wrong");
+		is($status, $how->{PREFORK} ? 78 : 0, "and does not serve");
+	}
+}
+
 # A directory, locked in as it is by default.
 each_mode {
 	my ($mode) = @_;

@@ -298,6 +298,16 @@ set_size(struct master *master)
 	return workers_make_room(master);
 }
 
+/* A program without tine_main() has only what its protocol reads. */
+static int
+refresh(struct tine_server *server)
+{
+	if (server->refresh != NULL)
+		return server->refresh(server);
+	return server->protocol->prepare == NULL ? 0
+	    : server->protocol->prepare(server);
+}
+
 static void
 begin(struct master *master)
 {
@@ -314,9 +324,8 @@ begin(struct master *master)
 		return;
 	}
 	master->before = remember(master);
-	if (master->before == NULL || (server->refresh != NULL &&
-	    server->refresh(server) == -1) || open_logs(master) == -1 ||
-	    set_size(master) == -1) {
+	if (master->before == NULL || refresh(server) == -1 ||
+	    open_logs(master) == -1 || set_size(master) == -1) {
 		const char *why = master->before == NULL ? "no memory"
 		    : tine_error();
 
