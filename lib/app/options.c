@@ -251,27 +251,50 @@ wrong_word(int c, char *argv[])
 	return OPTIONS_WRONG;
 }
 
+/* What the command line says replaces what a file said. */
+static enum options_result
+take(struct tine_server *server, const struct option_row *row,
+    const char *value)
+{
+	if (row->kind == KIND_BIND && server->binds_are_file) {
+		server->bind_count = 0;
+		server->binds_are_file = false;
+	}
+	return option_set(server, row, value) == -1 ? OPTIONS_WRONG
+	    : OPTIONS_SERVE;
+}
+
+/* What is left of the arguments: one, if the program knows what for. */
+static enum options_result
+take_rest(int argc, char *argv[], const char *operand_name,
+    const char **operand)
+{
+	*operand = optind < argc ? argv[optind++] : NULL;
+	if (optind == argc && (*operand == NULL || operand_name != NULL))
+		return OPTIONS_SERVE;
+	(void)failure("there is an argument too many: %s (see --help)",
+	    operand_name == NULL ? *operand : argv[optind]);
+	return OPTIONS_WRONG;
+}
+
 enum options_result
 options_read(struct tine_server *server, int argc, char *argv[],
     const char *operand_name, const char **operand)
 {
 	struct option options[ROWS + 1];
+	enum options_result result = OPTIONS_SERVE;
 	int c;
 
 	fill_getopt(options);
 	optind = 0;		/* anew, whatever was read before */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		const struct option_row *row;
+	while (result == OPTIONS_SERVE &&
+	    (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		const struct option_row *row = c < 256 ? NULL : &rows[c - 256];
 
-		if (c == 'h') {
-			options_help(stdout, base_name(argv[0]), operand_name);
-			return OPTIONS_DONE;
-		}
-		if (c < 256)
+		if (row == NULL && c != 'h')
 			return wrong_word(c, argv);
-		row = &rows[c - 256];
-		if (row->kind == KIND_HELP) {
+		if (row == NULL || row->kind == KIND_HELP) {
 			options_help(stdout, base_name(argv[0]), operand_name);
 			return OPTIONS_DONE;
 		}
@@ -279,19 +302,8 @@ options_read(struct tine_server *server, int argc, char *argv[],
 			(void)printf("tine %s\n", TINE_VERSION);
 			return OPTIONS_DONE;
 		}
-		/* What the command line says replaces what a file said. */
-		if (row->kind == KIND_BIND && server->binds_are_file) {
-			server->bind_count = 0;
-			server->binds_are_file = false;
-		}
-		if (option_set(server, row, optarg) == -1)
-			return OPTIONS_WRONG;
+		result = take(server, row, optarg);
 	}
-	*operand = optind < argc ? argv[optind++] : NULL;
-	if (optind < argc || (*operand != NULL && operand_name == NULL)) {
-		(void)failure("there is an argument too many: %s (see --help)",
-		    operand_name == NULL ? *operand : argv[optind]);
-		return OPTIONS_WRONG;
-	}
-	return OPTIONS_SERVE;
+	return result != OPTIONS_SERVE ? result
+	    : take_rest(argc, argv, operand_name, operand);
 }
