@@ -224,37 +224,52 @@ start_test(const struct tine_server *server, struct upgrade *upgrade)
 	return upgrade->pid == -1 ? -1 : 0;
 }
 
+/* Why there can be none of this program, or NULL. */
+static const char *
+obstacle(const struct tine_server *server)
+{
+	if (server->argv == NULL)
+		return "this program does not tell how it was started (use "
+		    "tine_main)";
+	/* Executed again it would do so again, in vain or somewhere else. */
+	if (server->has_bound_itself)
+		return "this program has bound an address before "
+		    "tine_main_server() (use --bind or tine_server_set)";
+	return NULL;
+}
+
+static struct upgrade *
+make(const struct tine_server *server)
+{
+	const unsigned limit = server->settings.start_timeout;
+	struct upgrade *upgrade = calloc(1, sizeof(*upgrade));
+
+	if (upgrade == NULL || (upgrade->program = find_program(server)) ==
+	    NULL) {
+		free(upgrade);
+		return NULL;
+	}
+	upgrade->output = -1;
+	upgrade->until = limit == 0 ? UINT64_MAX : clock_ms() + limit;
+	return upgrade;
+}
+
 static void
 begin(struct master *master)
 {
 	struct tine_server *server = master->server;
-	const unsigned limit = server->settings.start_timeout;
+	const char *obstructed = obstacle(server);
 	struct upgrade *upgrade;
 	char why[300];
 
 	master->upgrade_wanted = false;
 	notify_send(&master->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\n"
 	    "STATUS=upgrading", (unsigned long long)clock_ns() / 1000);
-	if (server->argv == NULL) {
-		refuse(master, "this program does not tell how it was "
-		    "started (use tine_main)");
+	upgrade = obstructed != NULL ? NULL : make(server);
+	if (upgrade == NULL) {
+		refuse(master, obstructed != NULL ? obstructed : "no memory");
 		return;
 	}
-	/* Executed again it would do so again, in vain or somewhere else. */
-	if (server->has_bound_itself) {
-		refuse(master, "this program has bound an address before "
-		    "tine_main_server() (use --bind or tine_server_set)");
-		return;
-	}
-	upgrade = calloc(1, sizeof(*upgrade));
-	if (upgrade == NULL || (upgrade->program = find_program(server)) ==
-	    NULL) {
-		free(upgrade);
-		refuse(master, "no memory");
-		return;
-	}
-	upgrade->output = -1;
-	upgrade->until = limit == 0 ? UINT64_MAX : clock_ms() + limit;
 	master->upgrade = upgrade;
 	if (start_test(server, upgrade) == -1) {
 		(void)snprintf(why, sizeof(why), "%s: %s", upgrade->program,
