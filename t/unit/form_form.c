@@ -51,16 +51,10 @@ trace_text(struct trace *trace, const char *text)
 	trace_add(trace, text, strlen(text));
 }
 
+/* A field's name, file name and type. */
 static void
-trace_field(struct trace *trace, const struct tine_form_field *field)
+trace_head(struct trace *trace, const struct tine_form_field *field)
 {
-	size_t length;
-	const char *data = tine_form_data(field, &length);
-
-	ck_assert_ptr_nonnull(data);
-	ck_assert_int_eq((off_t)length, field->length);
-	ck_assert_int_eq(data[length], '\0');
-	ck_assert_int_eq(field->name[field->name_length], '\0');
 	trace_add(trace, field->name, field->name_length);
 	if (field->filename != NULL) {
 		trace_text(trace, "@");
@@ -72,6 +66,19 @@ trace_field(struct trace *trace, const struct tine_form_field *field)
 		trace_text(trace, ")");
 	}
 	trace_text(trace, "=");
+}
+
+static void
+trace_field(struct trace *trace, const struct tine_form_field *field)
+{
+	size_t length;
+	const char *data = tine_form_data(field, &length);
+
+	ck_assert_ptr_nonnull(data);
+	ck_assert_int_eq((off_t)length, field->length);
+	ck_assert_int_eq(data[length], '\0');
+	ck_assert_int_eq(field->name[field->name_length], '\0');
+	trace_head(trace, field);
 	trace_add(trace, data, length);
 	trace_text(trace, ";");
 }
@@ -94,17 +101,7 @@ stream_begin(void *argument, const struct tine_form_field *field)
 
 	ck_assert_int_eq(field->length, 0);
 	ck_assert_ptr_null(field->value);
-	trace_add(trace, field->name, field->name_length);
-	if (field->filename != NULL) {
-		trace_text(trace, "@");
-		trace_text(trace, field->filename);
-	}
-	if (field->type != NULL && strcmp(field->type, "text/plain") != 0) {
-		trace_text(trace, "(");
-		trace_text(trace, field->type);
-		trace_text(trace, ")");
-	}
-	trace_text(trace, "=");
+	trace_head(trace, field);
 	return 0;
 }
 

@@ -124,17 +124,28 @@ START_TEST(file_of_users_is_read)
 }
 END_TEST
 
-START_TEST(user_is_found)
+/* A good file's users; the caller frees the text that is returned. */
+static char *
+parse_good(struct users *users, const char *file)
 {
-	static const char file[] = "bob:" BCRYPT "\nbo:" SHA5 "\nal:" YES
-	    "\nzoe:" SHA6 "\n";
-	struct users users = { .count = 0 };
 	char *text = strdup(file);
 	const char *why;
 	unsigned line;
 
-	ck_assert_int_eq(users_parse(&users, text, strlen(text), &line, &why),
+	ck_assert_ptr_nonnull(text);
+	*users = (struct users){ .count = 0 };
+	ck_assert_int_eq(users_parse(users, text, strlen(text), &line, &why),
 	    0);
+	return text;
+}
+
+START_TEST(user_is_found)
+{
+	static const char file[] = "bob:" BCRYPT "\nbo:" SHA5 "\nal:" YES
+	    "\nzoe:" SHA6 "\n";
+	struct users users;
+	char *text = parse_good(&users, file);
+
 	ck_assert_str_eq(users_find(&users, "bob", 3)->hash, BCRYPT);
 	ck_assert_str_eq(users_find(&users, "bobby", 2)->hash, SHA5);
 	ck_assert_str_eq(users_find(&users, "al", 2)->hash, YES);
@@ -175,13 +186,9 @@ START_TEST(password_is_checked)
 	static const char file[] = "a:" BCRYPT "\nb:" SHA5 "\nc:" SHA6 "\nd:"
 	    YES "\n";
 	static const char *const passwords[] = { "p", "x", "x", "x" };
-	struct users users = { .count = 0 };
-	char *text = strdup(file);
-	const char *why;
-	unsigned line;
+	struct users users;
+	char *text = parse_good(&users, file);
 
-	ck_assert_int_eq(users_parse(&users, text, strlen(text), &line, &why),
-	    0);
 	ck_assert_msg(password_open() == 0, "%s", tine_error());
 	for (size_t i = 0; i < 4; i++) {
 		const struct user *user = &users.list[i];
