@@ -254,6 +254,15 @@ for my $mode (@modes) {
 	like($may->($one, "alice", "old")->{body}, qr/ user=alice$/m, "alice");
 	is($one->ended(10), 0, "it ends");
 
+	$one = start(%o, env => { MODE => $mode, HANDLE => 3,
+	    USERS => $users, LATER => write_users("later",
+	    line("bob", "builder", "\$2y\$04\$$salt")) });
+	is($may->($one, "alice", "old")->{status}, 200, "alice again");
+	is($may->($one, "alice", "old")->{status}, 401,
+	    "not when another file is set");
+	is($may->($one, "bob", "builder")->{status}, 200, "but who is in that");
+	is($one->ended(10), 0, "it ends");
+
 	$one = start(%o, workers => 2, quiet => qr/reload failed/,
 	    env => { MODE => $mode, PREFORK => 1, USERS => $users });
 	is($one->ask("/a")->{status}, 401, "$mode: tine_prefork, nobody");

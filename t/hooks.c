@@ -176,8 +176,12 @@ handle(struct tine_server *server, int count)
 
 	if (bind_somewhere(server) == -1)
 		return EXIT_FAILURE;
-	while (count-- > 0 && result == 1)
+	while (count-- > 0 && result == 1) {
 		result = tine_handle_request(server, 10000);
+		if (getenv("LATER") != NULL)
+			(void)tine_server_set(server, "auth-file",
+			    getenv("LATER"));
+	}
 	if (result == 1)
 		result = tine_handle_request(server, 100);
 	(void)printf("last %d\n", result);

@@ -450,12 +450,27 @@ server_settle(struct tine_server *server)
 	server_disregard(SIGXFSZ);	/* a file's limit is an error as any */
 }
 
+/* A program may set another file when it has served a request. */
 int
 server_read_users(struct tine_server *server)
 {
-	if (server->users != NULL || server->protocol->prepare == NULL)
+	const struct settings *settings = &server->settings;
+	void *users = server->users;
+	const int fd = server->users_fd;
+
+	if (server->protocol->prepare == NULL || (users != NULL &&
+	    server->users_file == settings->auth_file &&
+	    server->users_realm == settings->auth_realm))
 		return 0;
-	return server->protocol->prepare(server);
+	if (server->protocol->prepare(server) == -1)
+		return -1;
+	server->users_file = settings->auth_file;
+	server->users_realm = settings->auth_realm;
+	if (users != NULL) {
+		server->free_users(users);
+		descriptor_close(fd);
+	}
+	return 0;
 }
 
 int

@@ -72,6 +72,8 @@ struct tine_server {
 	void			*users;
 	void			(*free_users)(void *);
 	int			 users_fd;	/* the bytes of their file; -1 */
+	/* The settings that server_read_users() read them by. */
+	const char		*users_file, *users_realm;
 
 	struct listener		*listeners;
 	size_t			 listener_count;
@@ -127,7 +129,8 @@ void	server_settle(struct tine_server *server);
 int	server_prepare(struct tine_server *server, unsigned workers);
 
 /*
- * Reads who may ask, if that has not been done; before privileges go.
+ * Reads who may ask, if these settings have not been read; before privileges
+ * go.
  * Returns -1 with errno and the text of tine_error().
  */
 int	server_read_users(struct tine_server *server);
