@@ -4,6 +4,8 @@
  * max_packet_size), REFUSE, HANDLE (so many by tine_handle_request()).
  */
 #include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 
 #include <tine.h>
 
-static int turns;
+static atomic_int turns;
 
 static void
 sleep_ms(long ms)
@@ -55,7 +57,6 @@ static void
 handle(struct tine_datagram *datagram)
 {
 	const char *packet = datagram->packet;
-	volatile int *nowhere = NULL;
 
 	if (strlen(packet) > datagram->packet_length)
 		abort();
@@ -75,9 +76,9 @@ handle(struct tine_datagram *datagram)
 	else if (strcmp(packet, "empty") == 0)
 		(void)tine_datagram_write(datagram, "", 0);
 	else if (strcmp(packet, "crash") == 0)
-		*nowhere = 1;
+		(void)raise(SIGSEGV);
 	else if (strcmp(packet, "late crash") == 0)
-		*nowhere = (int)tine_datagram_puts(datagram, "lost");
+		(void)(tine_datagram_puts(datagram, "lost"), raise(SIGSEGV));
 	else if (strcmp(packet, "shutdown") == 0)
 		tine_shutdown(datagram->server);
 	else if (strcmp(packet, "hang") == 0)
