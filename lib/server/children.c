@@ -86,7 +86,7 @@ children_note_gone(const struct loop *loop, pid_t pid, bool is_asked)
 {
 	assert(children.gone_count < loop->settings->max_children);
 	children.gone[children.gone_count++] = (struct forker_gone){
-		.pid = pid, .how = is_asked ? GOING_ASKED : GOING_GONE
+		.pid = pid, .is_asked = is_asked
 	};
 }
 
@@ -244,10 +244,8 @@ child_died_idle(struct loop *loop, struct child *child)
 void
 child_kill(const struct child *child)
 {
-	const struct forker_order order = {
-		.gone_count = 1, .gone = { { child->pid, GOING_KILLED } }
-	};
-	const size_t size = offsetof(struct forker_order, gone[1]);
+	const struct forker_order order = { .killed = child->pid };
+	const size_t size = offsetof(struct forker_order, gone);
 
 	/* Its pid stays its own until the forker is told that it has gone. */
 	if (send(children.channel.fd, &order, size,

@@ -140,7 +140,7 @@ reap_children(struct forker *forker)
 
 		if (pid == 0)
 			forker->gone[left++] = gone;
-		else if (pid == gone.pid && gone.how == GOING_ASKED)
+		else if (pid == gone.pid && gone.is_asked)
 			insist(forker, NEWS_DIED, pid, status);
 	}
 	forker->gone_count = left;
@@ -155,7 +155,7 @@ kill_child(pid_t pid)
 {
 	siginfo_t info;
 
-	if (pid > 0 && waitid(P_PID, (id_t)pid, &info,
+	if (waitid(P_PID, (id_t)pid, &info,
 	    WEXITED | WNOHANG | WNOWAIT) == 0)
 		(void)kill(pid, SIGKILL);
 }
@@ -175,10 +175,9 @@ obey(struct forker *forker)
 		return false;
 	for (uint32_t i = 0; i < order.count; i++)
 		fork_child(forker);
-	if (order.gone_count == 1 && order.gone[0].how == GOING_KILLED)
-		kill_child(order.gone[0].pid);
-	else
-		(void)note_gone(forker, order.gone, order.gone_count);
+	if (order.killed > 0)
+		kill_child(order.killed);
+	(void)note_gone(forker, order.gone, order.gone_count);
 	reap_children(forker);
 	return true;
 }

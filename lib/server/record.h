@@ -21,21 +21,16 @@
 
 #define ORDER_GONE	64	/* children in an order, at most */
 
-enum going {
-	GOING_GONE,		/* it has closed its socket, or has lost it */
-	GOING_ASKED,		/* the same; its status is wanted: NEWS_DIED */
-	GOING_KILLED		/* it is to be killed */
-};
-
-/* What a worker says of one of its forker's children. */
+/* A child that has closed its socket, or has lost it. */
 struct forker_gone {
 	pid_t		pid;
-	int32_t		how;		/* enum going */
+	int32_t		is_asked;	/* its status is wanted: NEWS_DIED */
 };
 
 /* From a worker to its forker; only gone_count of the last are sent. */
 struct forker_order {
 	uint32_t	count;		/* children to fork */
+	pid_t		killed;		/* it is to be killed; 0: none */
 	uint32_t	gone_count;
 	struct forker_gone gone[ORDER_GONE];
 };
