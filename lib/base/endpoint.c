@@ -190,42 +190,50 @@ parse_internet(const char *text, int type, struct endpoint *list,
 	return 0;
 }
 
-static const struct {
-	const char	*prefix;
+static const struct prefix {
+	const char	*text;
 	int		 type;
+	bool		 is_unix;
 } prefixes[] = {
-	{ "tcp:", SOCK_STREAM }, { "unix:", SOCK_STREAM },
-	{ "udp:", SOCK_DGRAM }, { "unixgram:", SOCK_DGRAM }
+	{ "tcp:", SOCK_STREAM, false }, { "unix:", SOCK_STREAM, true },
+	{ "udp:", SOCK_DGRAM, false }, { "unixgram:", SOCK_DGRAM, true }
 };
+
+/* NULL if there is none. */
+static const struct prefix *
+prefix_of(const char *text)
+{
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (strncmp(text, prefixes[i].text,
+		    strlen(prefixes[i].text)) == 0)
+			return &prefixes[i];
+	}
+	return NULL;
+}
 
 int
 endpoint_says(const char *text)
 {
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (strncmp(text, prefixes[i].prefix,
-		    strlen(prefixes[i].prefix)) == 0)
-			return prefixes[i].type;
-	}
-	return 0;
+	const struct prefix *prefix = prefix_of(text);
+
+	return prefix != NULL ? prefix->type : 0;
 }
 
 int
 endpoint_parse(const char *text, struct endpoint *list, size_t size,
     size_t *count)
 {
-	const int type = endpoint_says(text) == SOCK_DGRAM ? SOCK_DGRAM
-	    : SOCK_STREAM;
+	const struct prefix *prefix = prefix_of(text);
+	const char *rest;
 
 	*count = 1;
-	if (strncmp(text, "unix:", 5) == 0)
-		return parse_unix(text, text + 5, type, list);
-	if (strncmp(text, "unixgram:", 9) == 0)
-		return parse_unix(text, text + 9, type, list);
 	if (strncmp(text, "fd:", 3) == 0)
 		return parse_descriptor(text, text + 3, list);
-	if (strncmp(text, "udp:", 4) == 0 || strncmp(text, "tcp:", 4) == 0)
-		text += 4;
-	return parse_internet(text, type, list, size, count);
+	if (prefix == NULL)
+		return parse_internet(text, SOCK_STREAM, list, size, count);
+	rest = text + strlen(prefix->text);
+	return prefix->is_unix ? parse_unix(text, rest, prefix->type, list)
+	    : parse_internet(rest, prefix->type, list, size, count);
 }
 
 static void
