@@ -11,6 +11,7 @@
 
 #include "../base/public.h"
 #include "../server/loop.h"
+#include "../server/plain.h"
 #include "../server/server.h"
 #include "datagram.h"
 
@@ -34,19 +35,6 @@ frame(struct exchange *exchange)
 	return FRAMING_WHOLE;
 }
 
-static enum framing
-spool(struct exchange *exchange)
-{
-	(void)exchange;
-	return FRAMING_END;		/* there are no bodies */
-}
-
-static void
-late(struct exchange *exchange)
-{
-	(void)exchange;
-}
-
 /* ---------------------------------------------------------------- handling */
 
 static void
@@ -67,22 +55,6 @@ build(struct datagram *datagram)
 }
 
 static void
-fail(struct datagram *datagram, const char *what)
-{
-	struct tine_server *server = datagram->public.server;
-	char text[256];
-
-	if (server->hooks.handle_error == NULL) {
-		tine_datagram_log(&datagram->public, TINE_LOG_ERROR, "%s",
-		    what);
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "%s (client %s, port %u)", what,
-	    datagram->client, datagram->public.client_port);
-	server->hooks.handle_error(server, NULL, text);
-}
-
-static void
 handle(struct exchange *exchange)
 {
 	struct datagram *datagram = datagram_of(exchange);
@@ -92,7 +64,8 @@ handle(struct exchange *exchange)
 	build(datagram);
 	exchange->is_close = true;
 	if (handler->setup != NULL && handler->setup(public) == -1) {
-		fail(datagram, "setup refused the datagram");
+		plain_complain(public->server, public->client_address,
+		    public->client_port, "setup refused the datagram");
 		return;
 	}
 	if (handler->handle != NULL)
@@ -101,26 +74,13 @@ handle(struct exchange *exchange)
 		handler->finish(public);
 }
 
-static size_t
-used(const struct exchange *exchange)
-{
-	return exchange->input.end - exchange->input.start;
-}
-
-static void
-done(struct exchange *exchange, enum outcome outcome)
-{
-	(void)outcome;
-	exchange->input.start = exchange->input.end;
-}
-
 static const char *
 describe(const struct exchange *exchange)
 {
 	struct datagram *datagram = exchange->protocol;
 
 	(void)snprintf(datagram->text, sizeof(datagram->text),
-	    "datagram of %zu bytes", used(exchange));
+	    "datagram of %zu bytes", plain_used(exchange));
 	return datagram->text;
 }
 
@@ -184,34 +144,15 @@ TINE_PUBLIC void
 tine_datagram_log(struct tine_datagram *datagram, enum tine_level level,
     const char *format, ...)
 {
-	char text[1024];
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
+	plain_log(datagram->server, datagram->client_address,
+	    datagram->client_port, level, format, ap);
 	va_end(ap);
-	server_log(datagram->server, level, "%s (client %s, port %u)", text,
-	    datagram->client_address, datagram->client_port);
 }
 
 /* ------------------------------------------- a handler in another process */
-
-static size_t
-save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
-{
-	(void)out;
-	(void)size;
-	*input_length = used(exchange);
-	return 0;
-}
-
-static int
-restore(struct exchange *exchange, const void *from, size_t length)
-{
-	(void)exchange;
-	(void)from;
-	return length == 0 ? 0 : -1;
-}
 
 static void
 rehearse(struct exchange *exchange)
@@ -265,23 +206,6 @@ unpack(struct exchange *exchange, const void *from, size_t length)
 	return -1;
 }
 
-static void
-failed(struct exchange *exchange, int status)
-{
-	(void)status;
-	exchange->is_close = true;
-	exchange->is_cut = true;
-}
-
-static const char *
-lost(const struct exchange *exchange, int status, size_t *length)
-{
-	(void)exchange;
-	(void)status;
-	*length = 0;
-	return "";
-}
-
 const struct protocol protocol_datagram = {
 	.name = "datagram",
 	.exchange_size = sizeof(struct datagram),
@@ -289,19 +213,19 @@ const struct protocol protocol_datagram = {
 	.send = datagram_send,
 	.begin = begin,
 	.frame = frame,
-	.spool = spool,
+	.spool = plain_spool,
 	.handle = handle,
-	.late = late,
-	.done = done,
-	.used = used,
-	.save = save,
-	.restore = restore,
+	.late = plain_late,
+	.done = plain_done,
+	.used = plain_used,
+	.save = plain_save,
+	.restore = plain_restore,
 	.rehearse = rehearse,
 	.save_outcome = save_outcome,
 	.restore_outcome = restore_outcome,
 	.pack = pack,
 	.unpack = unpack,
-	.failed = failed,
-	.lost = lost,
+	.failed = plain_failed,
+	.lost = plain_lost,
 	.describe = describe
 };

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../server/loop.h"
+#include "../server/plain.h"
 #include "../server/server.h"
 #include "stream.h"
 
@@ -32,20 +33,6 @@ frame(struct exchange *exchange)
 
 	return stream_of(exchange)->handler->speaks_first ||
 	    input->start < input->end ? FRAMING_WHOLE : FRAMING_HEAD;
-}
-
-static enum framing
-spool(struct exchange *exchange)
-{
-	(void)exchange;
-	return FRAMING_END;		/* there are no bodies */
-}
-
-/* Nothing is half a conversation. */
-static void
-late(struct exchange *exchange)
-{
-	(void)exchange;
 }
 
 /* There is no word for it that every protocol has. */
@@ -84,28 +71,14 @@ set_delay(const struct stream *stream)
 }
 
 static void
-fail(struct stream *stream, const char *what)
-{
-	struct tine_server *server = stream->public.server;
-	char text[256];
-
-	if (server->hooks.handle_error == NULL) {
-		tine_stream_log(&stream->public, TINE_LOG_ERROR, "%s", what);
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "%s (client %s, port %u)", what,
-	    stream->client, stream->public.client_port);
-	server->hooks.handle_error(server, NULL, text);
-}
-
-static void
 converse(struct stream *stream)
 {
 	const struct tine_stream_handler *handler = stream->handler;
 	struct tine_stream *public = &stream->public;
 
 	if (handler->setup != NULL && handler->setup(public) == -1) {
-		fail(stream, "setup refused the connection");
+		plain_complain(public->server, public->client_address,
+		    public->client_port, "setup refused the connection");
 		return;
 	}
 	if (handler->handle != NULL)
@@ -134,20 +107,6 @@ handle(struct exchange *exchange)
 	exchange->conn->is_eof = stream->is_eof;
 }
 
-/* The handler has read all that it wants to. */
-static size_t
-used(const struct exchange *exchange)
-{
-	return exchange->input.end - exchange->input.start;
-}
-
-static void
-done(struct exchange *exchange, enum outcome outcome)
-{
-	(void)outcome;
-	exchange->input.start = exchange->input.end;
-}
-
 static const char *
 describe(const struct exchange *exchange)
 {
@@ -156,23 +115,6 @@ describe(const struct exchange *exchange)
 }
 
 /* ------------------------------------------- a handler in another process */
-
-static size_t
-save(struct exchange *exchange, void *out, size_t size, size_t *input_length)
-{
-	(void)out;
-	(void)size;
-	*input_length = used(exchange);
-	return 0;
-}
-
-static int
-restore(struct exchange *exchange, const void *from, size_t length)
-{
-	(void)exchange;
-	(void)from;
-	return length == 0 ? 0 : -1;
-}
 
 static void
 rehearse(struct exchange *exchange)
@@ -227,25 +169,7 @@ pack(struct exchange *exchange, void *out, size_t size, size_t *length)
 static int
 unpack(struct exchange *exchange, const void *from, size_t length)
 {
-	return restore(exchange, from, length);
-}
-
-static void
-failed(struct exchange *exchange, int status)
-{
-	(void)status;
-	exchange->is_close = true;
-	exchange->is_cut = true;
-}
-
-/* Only the end of the connection tells of it. */
-static const char *
-lost(const struct exchange *exchange, int status, size_t *length)
-{
-	(void)exchange;
-	(void)status;
-	*length = 0;
-	return "";
+	return plain_restore(exchange, from, length);
 }
 
 const struct protocol protocol_stream = {
@@ -254,20 +178,20 @@ const struct protocol protocol_stream = {
 	.is_conversation = true,
 	.begin = begin,
 	.frame = frame,
-	.spool = spool,
+	.spool = plain_spool,
 	.handle = handle,
-	.late = late,
+	.late = plain_late,
 	.full = full,
-	.done = done,
-	.used = used,
-	.save = save,
-	.restore = restore,
+	.done = plain_done,
+	.used = plain_used,
+	.save = plain_save,
+	.restore = plain_restore,
 	.rehearse = rehearse,
 	.save_outcome = save_outcome,
 	.restore_outcome = restore_outcome,
 	.pack = pack,
 	.unpack = unpack,
-	.failed = failed,
-	.lost = lost,
+	.failed = plain_failed,
+	.lost = plain_lost,
 	.describe = describe
 };

@@ -15,6 +15,7 @@
 #include "../base/descriptor.h"
 #include "../base/public.h"
 #include "../server/loop.h"
+#include "../server/plain.h"
 #include "../server/server.h"
 #include "stream.h"
 
@@ -268,12 +269,10 @@ TINE_PUBLIC void
 tine_stream_log(struct tine_stream *stream, enum tine_level level,
     const char *format, ...)
 {
-	char text[1024];
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
+	plain_log(stream->server, stream->client_address,
+	    stream->client_port, level, format, ap);
 	va_end(ap);
-	server_log(stream->server, level, "%s (client %s, port %u)", text,
-	    stream->client_address, stream->client_port);
 }
