@@ -5,24 +5,13 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <tine.h>
-
-static atomic_int turns;
-
-static void
-sleep_ms(long ms)
-{
-	const struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
-
-	(void)nanosleep(&time, NULL);
-}
+#include "hooked.h"
+#include "places.h"
 
 static int
 set_up(struct tine_datagram *datagram)
@@ -63,7 +52,7 @@ handle(struct tine_datagram *datagram)
 	if (strncmp(packet, "echo ", 5) == 0)
 		(void)tine_datagram_printf(datagram, "%s", packet + 5);
 	else if (strncmp(packet, "sleep ", 6) == 0)
-		sleep_ms(atol(packet + 6));
+		pause_ms(atol(packet + 6));
 	else if (strncmp(packet, "much ", 5) == 0)
 		write_much(datagram, atol(packet + 5));
 	else if (strcmp(packet, "client") == 0)
@@ -99,64 +88,14 @@ finish(struct tine_datagram *datagram)
 		    (const char *)datagram->data);
 }
 
-static bool
-verify(struct tine_server *server, const struct tine_peer *peer)
-{
-	(void)server;
-	return strcmp(peer->address, "127.0.0.2") != 0;
-}
-
-static void
-failed(struct tine_server *server, struct tine_request *req, const char *what)
-{
-	(void)server;
-	(void)printf("handle_error %s%s\n", req == NULL ? "" : "request ",
-	    what);
-	(void)fflush(stdout);
-}
-
-static void
-timed_out(struct tine_server *server)
-{
-	(void)server;
-	(void)printf("handle_timeout\n");
-}
-
-static void
-turned(struct tine_server *server)
-{
-	(void)server;
-	turns++;
-}
-
 static const struct tine_hooks hooks = {
-	.verify_request = verify, .handle_error = failed,
+	.verify_request = verify, .handle_error = client_failed,
 	.handle_timeout = timed_out, .service_actions = turned
 };
 
 const struct tine_datagram_handler tine_datagram = {
 	.setup = set_up, .handle = handle, .finish = finish, .hooks = &hooks
 };
-
-/* Serves that many datagrams, each with patience. */
-static int
-serve_some(struct tine_server *server, int count)
-{
-	int result = 1;
-
-	if (tine_server_bind(server, "udp:127.0.0.1:0") == -1)
-		return EXIT_FAILURE;
-	(void)printf("Starting server, use <Ctrl-C> to stop\n"
-	    "Listening on %s\n", tine_server_address(server, 0));
-	(void)fflush(stdout);
-	while (count-- > 0 && result == 1)
-		result = tine_handle_request(server, 10000);
-	if (result == 1)
-		result = tine_handle_request(server, 100);
-	(void)printf("last %d\n", result);
-	tine_server_free(server);
-	return EXIT_SUCCESS;
-}
 
 int
 main(int argc, char *argv[])
@@ -170,6 +109,7 @@ main(int argc, char *argv[])
 	if (server != NULL && getenv("MODE") != NULL)
 		(void)tine_server_set(server, "mode", getenv("MODE"));
 	if (server != NULL && getenv("HANDLE") != NULL)
-		return serve_some(server, atoi(getenv("HANDLE")));
+		return serve_some(server, "udp:127.0.0.1:0",
+		    atoi(getenv("HANDLE")));
 	return tine_main_server(argc, argv, server);
 }

@@ -9,9 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <tine.h>
-
-static int turns;
+#include "hooked.h"
 
 static void
 get(struct tine_request *req)
@@ -43,33 +41,12 @@ finish(struct tine_request *req)
 	tine_puts(req, "finished\n");
 }
 
-static bool
-verify(struct tine_server *server, const struct tine_peer *peer)
-{
-	(void)server;
-	return strcmp(peer->address, "127.0.0.2") != 0;
-}
-
 static void
 failed(struct tine_server *server, struct tine_request *req, const char *what)
 {
 	(void)server;
 	(void)printf("handle_error %s: %s\n", req->path, what);
 	(void)fflush(stdout);
-}
-
-static void
-timed_out(struct tine_server *server)
-{
-	(void)server;
-	(void)printf("handle_timeout\n");
-}
-
-static void
-turned(struct tine_server *server)
-{
-	(void)server;
-	turns++;
 }
 
 /* A process of the program's own, which is the program's to wait for. */

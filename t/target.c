@@ -172,7 +172,7 @@ late_error(struct tine_request *req)
 /* A file that is made once: what a server of files costs. */
 /* The file that the environment names: what a benchmark serves. */
 static void
-send_kept_file(struct tine_request *req)
+send_named_file(struct tine_request *req)
 {
 	const char *path = getenv("TARGET_FILE");
 	struct stat st;
@@ -474,7 +474,7 @@ user(struct tine_request *req)
 
 static const struct place places[] = {
 	{ "/hello", hello }, { "/pid", pid }, { "/sleep", sleep_ms },
-	{ "/spin", spin }, { "/file", send_kept_file }, { "/big", big }, { "/nolength", no_length },
+	{ "/spin", spin }, { "/file", send_named_file }, { "/big", big }, { "/nolength", no_length },
 	{ "/sendfile", send_file }, { "/flush", flush }, { "/count", count },
 	{ "/crash", crash_now }, { "/crash-half", crash_half },
 	{ "/hang", hang }, { "/exit", exit_now }, { "/inject", inject },
