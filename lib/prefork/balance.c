@@ -10,11 +10,20 @@
 #define LEAVE_SLACK	250	/* ms more than a leaving worker has itself */
 #define PROVEN_AGE	5000	/* ms: it lives, so all may be tried again */
 #define PROVEN_LOOK	200	/* ms between two looks at it */
+#define SHUT_WITHIN	1000	/* ms that a leaving worker may accept */
 
 /* How many there are, by what is to become of them. */
 struct census {
 	unsigned	starting, fresh, retiring;
+	unsigned	closing;	/* they leave, and may accept still */
 };
+
+uint64_t
+balance_shut_at(const struct slot *slot, uint64_t now)
+{
+	return slot->state == SLOT_LEAVING && !slot->has_shut &&
+	    now < slot->told + SHUT_WITHIN ? slot->told + SHUT_WITHIN : 0;
+}
 
 /* Whether it is to be replaced: it is old, or asked for it. */
 static bool
@@ -26,7 +35,8 @@ is_retiring(const struct master *master, const struct slot *slot)
 static struct census
 take_census(const struct master *master)
 {
-	struct census census = { 0, 0, 0 };
+	struct census census = { 0, 0, 0, 0 };
+	const uint64_t now = clock_ms();
 
 	for (unsigned i = 0; i < master->slot_count; i++) {
 		const struct slot *slot = &master->slots[i];
@@ -38,6 +48,8 @@ take_census(const struct master *master)
 			census.retiring++;
 		else if (slot->state == SLOT_SERVING)
 			census.fresh++;
+		else if (balance_shut_at(slot, now) != 0)
+			census.closing++;
 	}
 	return census;
 }
@@ -64,12 +76,12 @@ balance_trial(const struct master *master)
 }
 
 /*
- * How many to fork now.  While some are replaced, the new ones come in small
- * groups, each ready before as many old ones leave; in a crash loop, and in a
- * reload's trial, one is tried before the others.
+ * While some are replaced, the new ones come in small groups, each ready
+ * before as many old ones leave; an old one counts until it accepts no more.
+ * In a reload's trial, one is tried before the others.
  */
 static unsigned
-missing(struct master *master, const struct census *census)
+missing(const struct master *master, const struct census *census)
 {
 	const unsigned there = census->starting + census->fresh;
 	const unsigned alive = there + census->retiring;
@@ -82,13 +94,22 @@ missing(struct master *master, const struct census *census)
 	if (census->retiring > 0 && need > 0) {
 		const unsigned most = master->reload == RELOAD_TRIAL ? 1
 		    : group;
+		const unsigned more = census->starting + census->closing;
 
-		if (census->starting >= most)
+		if (more >= most)
 			return 0;
-		if (need > most - census->starting)
-			need = most - census->starting;
+		if (need > most - more)
+			need = most - more;
 	}
 	return need;
+}
+
+unsigned
+balance_missing(const struct master *master)
+{
+	const struct census census = take_census(master);
+
+	return missing(master, &census);
 }
 
 static void
@@ -206,6 +227,17 @@ balance_due(const struct master *master)
 	if (master->fork_after > now)
 		return master->fork_after;
 	return deaths_are_looping(master) ? now + PROVEN_LOOK : 0;
+}
+
+uint64_t
+balance_shut_due(const struct master *master)
+{
+	const uint64_t now = clock_ms();
+	uint64_t due = 0;
+
+	for (unsigned i = 0; i < master->slot_count; i++)
+		due = sooner(due, balance_shut_at(&master->slots[i], now));
+	return due;
 }
 
 bool

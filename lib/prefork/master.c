@@ -293,7 +293,7 @@ idle_time(const struct master *master)
 
 	due = sooner(due, balance_due(master));
 	due = sooner(due, sizing_due(master));
-	due = sooner(due, reload_due(master));
+	due = sooner(due, balance_shut_due(master));
 	due = sooner(due, said);
 	if (master->phase == PHASE_STARTING &&
 	    master->server->settings.start_timeout != 0)

@@ -17,8 +17,6 @@
 #include "privileges.h"
 #include "supervise.h"
 
-#define SHUT_WITHIN	1000	/* ms that a leaving worker may accept */
-
 /* What a reload may change, as it was. */
 struct generation {
 	struct settings	 settings;
@@ -343,29 +341,8 @@ begin(struct master *master)
 
 /*
  * One that leaves accepts until it has heard of it.  That is waited for, so
- * that whoever sees the end of a reload is answered by what is new, but not
- * for one that hears nothing.  Until when, in ms, or 0.
+ * that whoever sees the end of a reload is answered by what is new.
  */
-static uint64_t
-shut_at(const struct slot *slot, uint64_t now)
-{
-	return slot->state == SLOT_LEAVING && !slot->has_shut &&
-	    now < slot->told + SHUT_WITHIN ? slot->told + SHUT_WITHIN : 0;
-}
-
-uint64_t
-reload_due(const struct master *master)
-{
-	const uint64_t now = clock_ms();
-	uint64_t due = 0;
-
-	if (master->reload != RELOAD_ROLLS)
-		return 0;
-	for (unsigned i = 0; i < master->slot_count; i++)
-		due = sooner(due, shut_at(&master->slots[i], now));
-	return due;
-}
-
 static bool
 is_rolled(const struct master *master)
 {
@@ -377,7 +354,7 @@ is_rolled(const struct master *master)
 		if (slot->state == SLOT_SERVING &&
 		    slot->generation != master->generation)
 			return false;
-		if (shut_at(slot, now) != 0)
+		if (balance_shut_at(slot, now) != 0)
 			return false;
 	}
 	return true;

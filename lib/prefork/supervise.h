@@ -149,6 +149,16 @@ void	workers_log_hand(struct master *master, unsigned index,
 /* Forks what is missing, and lets go of what is too much. */
 void	balance_turn(struct master *master);
 
+/* How many are to be forked now, a crash loop apart. */
+unsigned balance_missing(const struct master *master);
+
+/*
+ * Until when a leaving worker may accept, in ms; 0: it does not, or it hears
+ * nothing and is waited for no more.
+ */
+uint64_t balance_shut_at(const struct slot *slot, uint64_t now);
+uint64_t balance_shut_due(const struct master *master);	/* the earliest */
+
 /* The earliest time, ms, at which one may be forked; 0: none is missing. */
 uint64_t balance_due(const struct master *master);
 
@@ -203,9 +213,6 @@ void	master_stop(struct master *master, bool quick);
 
 /* Begins a reload if one is wanted and can be begun. */
 void	reload_turn(struct master *master);
-
-/* The time, ms, until which its end has to wait for a worker; 0: none. */
-uint64_t reload_due(const struct master *master);
 
 /* A worker of this generation was ready, or died before. */
 void	reload_ready(struct master *master, const struct slot *slot);

@@ -397,6 +397,58 @@ START_TEST(title_is_cut)
 }
 END_TEST
 
+/* ------------------------------------------------------ how many are forked */
+
+/*
+ * A generation of eight is replaced, two at a time.  What the slots say, one
+ * letter each: o an old worker that serves, n a new one, s a new one that
+ * starts, l one that was told to leave and accepts still, x one that does not
+ * any more, d one that was told long ago and is deaf, - none.
+ */
+static const struct {
+	const char	*slots;
+	enum reload	 reload;
+	unsigned	 missing;
+} rolls[] = {
+	{ "oooooooo----", RELOAD_TRIAL, 1 },
+	{ "oooooooos---", RELOAD_TRIAL, 0 },
+	{ "xooooooon---", RELOAD_ROLLS, 2 },
+	{ "looooooon---", RELOAD_ROLLS, 1 },
+	{ "dooooooon---", RELOAD_ROLLS, 2 },
+	{ "loooooooss--", RELOAD_ROLLS, 0 },
+	{ "xooooooons--", RELOAD_ROLLS, 1 },
+	{ "llooooooonn-", RELOAD_ROLLS, 0 },
+	/* A death is made good for at once. */
+	{ "l-oooooon---", RELOAD_ROLLS, 1 },
+	{ "llllllllnnnn", RELOAD_ROLLS, 4 },
+	{ "nnnnnnnnllll", RELOAD_ROLLS, 0 }
+};
+
+START_TEST(old_worker_counts_until_it_accepts_no_more)
+{
+	const uint64_t now = clock_ms();
+	struct slot slots[12] = { { .state = SLOT_EMPTY } };
+	const struct master master = {
+		.slots = slots, .slot_count = 12, .wanted = 8,
+		.generation = 2, .reload = rolls[_i].reload
+	};
+
+	for (unsigned i = 0; i < 12; i++) {
+		const char what = rolls[_i].slots[i];
+		const bool leaves = strchr("lxd", what) != NULL;
+
+		slots[i].state = what == '-' ? SLOT_EMPTY : what == 's'
+		    ? SLOT_STARTING : leaves ? SLOT_LEAVING : SLOT_SERVING;
+		slots[i].generation = what == 'n' || what == 's' ? 2 : 1;
+		slots[i].has_shut = what == 'x';
+		slots[i].told = what == 'd' ? now - 60000 : now;
+	}
+	ck_assert_uint_eq(balance_missing(&master), rolls[_i].missing);
+	ck_assert_uint_eq(balance_shut_due(&master),
+	    strchr(rolls[_i].slots, 'l') != NULL ? now + 1000 : 0);
+}
+END_TEST
+
 Suite *
 prefork_suite(void)
 {
@@ -404,6 +456,7 @@ prefork_suite(void)
 	TCase *before = tcase_create("the program before");
 	TCase *manager = tcase_create("the service manager");
 	TCase *shown = tcase_create("titles");
+	TCase *number = tcase_create("how many are forked");
 
 	tcase_add_test(before, state_is_taken_over);
 	tcase_add_test(before, way_back_says_why);
@@ -421,5 +474,9 @@ prefork_suite(void)
 	tcase_add_loop_test(shown, title_has_the_path_alone, 0, 7);
 	tcase_add_test(shown, title_is_cut);
 	suite_add_tcase(suite, shown);
+	tcase_add_loop_test(number,
+	    old_worker_counts_until_it_accepts_no_more, 0,
+	    sizeof(rolls) / sizeof(rolls[0]));
+	suite_add_tcase(suite, number);
 	return suite;
 }
