@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "cold.h"
 
 #define CHUNK	((size_t)8192)
 
@@ -40,7 +41,7 @@ arena_reset(struct arena *arena)
 	    : arena->first + arena->first_size;
 }
 
-void *
+COLD void *
 arena_grow(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk;

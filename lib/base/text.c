@@ -146,9 +146,10 @@ text_unsigned(char out[20], uint64_t number)
 {
 	size_t n = 1;
 
-	for (uint64_t rest = number; rest >= 10; rest /= 10)
-		n++;
-	for (size_t i = n; i-- > 0; number /= 10)
-		out[i] = (char)('0' + number % 10);
+	for (uint64_t most = 9; number > most && n < 20; n++)
+		most = most * 10 + 9;
+	for (size_t i = n - 1; i > 0; number /= 10)
+		out[i--] = (char)('0' + number % 10);
+	out[0] = (char)('0' + number);
 	return n;
 }

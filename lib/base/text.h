@@ -29,9 +29,21 @@ bool	text_is_token(const char *text, size_t length);
 bool	text_equal_case(const char *a, size_t a_length, const char *b,
 	    size_t b_length);
 
+/* Which byte of a word in memory has the first of these bits, one in each. */
+static inline size_t
+text_first(uint64_t bits)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (size_t)__builtin_ctzll(bits) / 8;
+#else
+	(void)bits;
+	return 0;		/* a borrow may have set it: look at each */
+#endif
+}
+
 /*
- * Passes over text eight bytes at a time as long as none of them is a control
- * character; returns how many were passed over.
+ * Passes over text eight bytes at a time up to a control character; returns
+ * how many were passed over.
  */
 static inline size_t
 text_printable(const char *text, size_t length)
@@ -40,14 +52,14 @@ text_printable(const char *text, size_t length)
 	size_t n = 0;
 
 	for (; length - n >= 8; n += 8) {
-		uint64_t word, is_del, is_low;
+		uint64_t word, found;
 
 		memcpy(&word, text + n, sizeof(word));
-		/* Each byte's highest bit: a borrow that came out of it. */
-		is_low = (word - ones * 0x20) & ~word;
-		is_del = ((word ^ ones * 0x7f) - ones) & ~(word ^ ones * 0x7f);
-		if (((is_low | is_del) & ones * 0x80) != 0)
-			break;
+		/* Below 0x20: a borrow.  0x7f: one more is 0x80. */
+		found = ((word - ones * 0x20) | ((word & ones * 0x7f) + ones)) &
+		    ~word & ones * 0x80;
+		if (found != 0)
+			return n + text_first(found);
 	}
 	return n;
 }

@@ -75,11 +75,11 @@ handle(struct exchange *exchange)
 }
 
 static const char *
-describe(const struct exchange *exchange)
+describe(const struct exchange *exchange, size_t *length)
 {
 	struct datagram *datagram = exchange->protocol;
 
-	(void)snprintf(datagram->text, sizeof(datagram->text),
+	*length = (size_t)snprintf(datagram->text, sizeof(datagram->text),
 	    "datagram of %zu bytes", plain_used(exchange));
 	return datagram->text;
 }

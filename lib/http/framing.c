@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/cold.h"
 #include "../server/loop.h"
 #include "../server/server.h"
 #include "auth.h"
@@ -25,7 +26,7 @@ settings_of(const struct http *http)
  * Answers instead of a handler.  What the client may still send is not read
  * as a request: the connection ends.
  */
-static enum framing
+static COLD enum framing
 refuse(struct http *http, int code, const char *message)
 {
 	http->exchange->is_unread = true;
@@ -33,7 +34,7 @@ refuse(struct http *http, int code, const char *message)
 	return FRAMING_REPLY;
 }
 
-static enum framing
+static COLD enum framing
 refuse_head(struct http *http)
 {
 	const struct head *head = &http->head;
@@ -141,7 +142,7 @@ frame_chunked(struct http *http)
 	return FRAMING_BODY;
 }
 
-static enum framing
+static COLD enum framing
 disk_failed(struct http *http)
 {
 	const int error = errno;
@@ -206,7 +207,7 @@ is_invited(struct http *http)
 }
 
 /* The handler has answered instead of inviting the body. */
-static enum framing
+static COLD enum framing
 uninvited(struct http *http)
 {
 	http->exchange->is_unread = true;
@@ -293,7 +294,7 @@ is_strange(const struct http *http, bool expects)
 	    (expects || http->phase != PHASE_MEMORY) && !auth_is_tried(http);
 }
 
-static enum framing
+static COLD enum framing
 refuse_stranger(struct http *http)
 {
 	http->exchange->is_unread = true;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../base/cold.h"
 #include "../base/text.h"
 #include "head_parts.h"
 
@@ -30,13 +31,13 @@ void
 head_init(struct head *head, size_t max_head, size_t max_fields)
 {
 	/* Not the fields: count says how many of them are there. */
-	memset(head, 0, offsetof(struct head, fields));
+	memset(head, 0, offsetof(struct head, good_host));
 	head->max_head = max_head < UINT32_MAX ? max_head : UINT32_MAX;
 	head->max_fields = max_fields < HEAD_FIELDS ? (uint32_t)max_fields
 	    : HEAD_FIELDS;
 }
 
-static enum head_result
+static COLD enum head_result
 refuse(struct head *head, int status, const char *why)
 {
 	head->status = status;
@@ -101,11 +102,19 @@ version(struct head *head, const char *text, size_t length)
 static enum head_result
 note_host(struct head *head, const char *value, size_t length)
 {
+	struct head_host *good = &head->good_host;
+
 	if (head->has_host)
 		return refuse(head, 400, "More than one Host");
 	head->has_host = true;
+	if (length == good->length && memcmp(value, good->text, length) == 0)
+		return HEAD_MORE;
 	if (!head_host_is_valid(value, length))
 		return refuse(head, 400, "Bad Host");
+	if (length <= sizeof(good->text)) {
+		memcpy(good->text, value, length);
+		good->length = length;
+	}
 	return HEAD_MORE;
 }
 
@@ -290,6 +299,9 @@ parse_line(struct head *head, const char *data, size_t length)
 
 	switch (head->state) {
 	case STATE_METHOD:
+		if (at == head->mark && length - at > 4 &&
+		    memcmp(data + at, "GET ", 4) == 0)
+			at += 3;
 		at = head_skip(data, at, length, TOKEN);
 		if (at == length)
 			return pause_at(head, STATE_METHOD, at);
@@ -312,9 +324,12 @@ parse_line(struct head *head, const char *data, size_t length)
 		head->mark = ++at;
 		/* FALLTHROUGH */
 	case STATE_VERSION:
-		if (at == head->mark && length - at > 8 &&
-		    memcmp(data + at, "HTTP/1.1\r", 9) == 0)
-			at += 8;
+		if (at == head->mark && length - at >= 10 &&
+		    memcmp(data + at, "HTTP/1.1\r\n", 10) == 0) {
+			head->line = span(head->method.at, at + 8);
+			head->minor = 1;
+			return pause_at(head, STATE_FIELD, at + 10);
+		}
 		at = head_skip(data, at, length, TARGET);
 		if (at == length)
 			return pause_at(head, STATE_VERSION, at);
@@ -404,7 +419,7 @@ parse_field(struct head *head, const char *data, size_t length)
 	}
 }
 
-static enum head_result
+static COLD enum head_result
 too_long(struct head *head)
 {
 	if (head->state < STATE_LINE_LF)

@@ -40,6 +40,15 @@ enum head_target {
 	TARGET_ORIGIN, TARGET_ABSOLUTE, TARGET_AUTHORITY, TARGET_ASTERISK
 };
 
+/*
+ * The last Host that was valid: most requests to a server have the same, and
+ * what was looked at needs no second look.  An empty one is valid.
+ */
+struct head_host {
+	size_t	length;
+	char	text[64];
+};
+
 struct head {
 	/* The parser's. */
 	size_t			at;		/* next byte to look at */
@@ -72,9 +81,11 @@ struct head {
 	const char		*why;
 
 	uint32_t		count;
+	struct head_host	good_host;	/* outlasts head_init() */
 	struct head_field	fields[HEAD_FIELDS];
 };
 
+/* Before the first time a head must be zero. */
 void	head_init(struct head *head, size_t max_head, size_t max_fields);
 
 /*

@@ -65,15 +65,16 @@ done(struct exchange *exchange, enum outcome outcome)
 }
 
 static const char *
-describe(const struct exchange *exchange)
+describe(const struct exchange *exchange, size_t *length)
 {
 	const struct http *http = exchange->protocol;
 	const struct input *input = &exchange->input;
+	char *line = input->data + input->start + http->head.line.at;
 
 	/* Not built yet: the line still ends with CR in the input. */
-	input->data[input->start + http->head.line.at +
-	    http->head.line.length] = '\0';
-	return input->data + input->start + http->head.line.at;
+	*length = http->head.line.length;
+	line[*length] = '\0';
+	return line;
 }
 
 static void

@@ -13,6 +13,7 @@
 
 #include <bsd/stdio.h>
 
+#include "../base/cold.h"
 #include "../base/public.h"
 #include "../server/loop.h"
 #include "reply_parts.h"
@@ -25,6 +26,15 @@ reply_init(struct http *http)
 	memset(reply, 0, offsetof(struct reply, memory));
 	reply->head = reply->memory;
 	reply->head_size = sizeof(reply->memory);
+}
+
+COLD int
+reply_stick(struct http *http, int error)
+{
+	if (http->reply.error == 0)
+		http->reply.error = error;
+	errno = error;
+	return -1;
 }
 
 bool
@@ -71,7 +81,7 @@ reply_cut(struct http *http)
 	exchange->is_broken = http->reply.framing == REPLY_CLOSE;
 }
 
-static void
+static COLD void
 fail(struct http *http, const char *what, int code)
 {
 	log_failure(http, what);

@@ -9,11 +9,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/cold.h"
 #include "../base/public.h"
 #include "../base/text.h"
 #include "reply_parts.h"
 
-static int
+static COLD int
 grow_head(struct http *http, size_t room)
 {
 	struct reply *reply = &http->reply;
@@ -74,7 +75,13 @@ reply_add_field(struct http *http, const char *name, size_t name_length,
 bool
 reply_is_line(const char *text, size_t length)
 {
-	for (size_t i = text_printable(text, length); i < length; i++) {
+	size_t i = text_printable(text, length);
+
+	/* The last eight bytes at once, though some were looked at before. */
+	if (length - i < 8 && length >= 8 &&
+	    text_printable(text + length - 8, 8) == 8)
+		return true;
+	for (; i < length; i++) {
 		if (((unsigned char)text[i] < 0x20 && text[i] != '\t') ||
 		    text[i] == 0x7f)
 			return false;
@@ -147,7 +154,7 @@ log_request(struct http *http, int code)
 		hook(&http->request, code);
 }
 
-static int
+static COLD int
 add_opening(struct http *http, int code, const char *message, const char *date)
 {
 	const char *version = tine_version_string(&http->request);
@@ -209,7 +216,7 @@ tine_send_response(struct tine_request *req, int code, const char *message)
 }
 
 /* A field of the handler's that could break the reply. */
-static int
+static COLD int
 refuse_field(struct http *http, const char *name)
 {
 	if (!http->reply.is_refused)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "../base/cold.h"
 #include "http.h"
 
 static inline struct output *
@@ -16,14 +17,7 @@ output_of(struct http *http)
 }
 
 /* The first error stays, as with stdio(3); returns -1 with errno. */
-static inline int
-reply_stick(struct http *http, int error)
-{
-	if (http->reply.error == 0)
-		http->reply.error = error;
-	errno = error;
-	return -1;
-}
+COLD int reply_stick(struct http *http, int error);
 
 static inline bool
 reply_is_undecided(const struct http *http)

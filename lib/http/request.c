@@ -15,6 +15,7 @@
 #include <bsd/stdio.h>
 
 #include "../base/clock.h"
+#include "../base/cold.h"
 #include "../base/public.h"
 #include "../base/text.h"
 #include "../server/connection.h"
@@ -87,7 +88,7 @@ build_target(struct http *http, const char *start)
  * The host of an absolute target is the one that counts: what the field says
  * is ignored (RFC 9112, section 3.2.2), lest a handler trust the other.
  */
-static void
+static COLD void
 replace_host(struct http *http, const char *start)
 {
 	const struct span host = http->head.host;

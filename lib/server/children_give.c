@@ -7,7 +7,8 @@
 #include <sys/uio.h>
 
 #include <errno.h>
-#include <stdio.h>
+
+#include <bsd/string.h>
 
 #include "../base/descriptor.h"
 #include "children.h"
@@ -64,21 +65,24 @@ send_request(struct loop *loop, const struct child *child,
 void
 child_begin(struct loop *loop, struct child *child, struct connection *conn)
 {
+	const char *text;
+	size_t length;
+
 	child->conn = conn;
 	child->state = CHILD_BUSY;
 	child->progress = loop_now(loop);
 	child->requests++;
 	child->slot = crew_slot(loop);
 	peer_format(&conn->peer, child->client, sizeof(child->client));
-	(void)snprintf(child->request, sizeof(child->request), "%s",
-	    loop->protocol->describe(conn->exchange));
+	text = loop->protocol->describe(conn->exchange, &length);
+	(void)strlcpy(child->request, text, sizeof(child->request));
 	if (child->slot != SLOT_NONE) {
 		struct handler_line *line = scoreboard_handler(loop->board,
 		    loop->index, child->slot);
 
 		atomic_store(&line->trouble, 0);
-		handler_line_begin(line, loop_now(loop), &conn->peer,
-		    child->request);
+		handler_line_begin(line, loop_now(loop), &conn->peer, text,
+		    length);
 	}
 	atomic_fetch_add(&loop->line->busy, 1);
 	child_remove_spare(child);

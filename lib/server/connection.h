@@ -116,6 +116,38 @@ void	connection_free(struct connection_table *table,
 	    struct connection *conn);
 
 /*
+ * Adds what the poller says, and takes conn unless somebody drives it; false
+ * if so.  Leader only: nobody else changes the bits of one that nobody drives,
+ * so that is worth no locked instruction.
+ */
+static inline bool
+connection_take(struct connection *conn, unsigned ready)
+{
+	unsigned before = atomic_load_explicit(&conn->ready,
+	    memory_order_acquire);
+
+	ready |= CONNECTION_OWNED;
+	if ((before & CONNECTION_OWNED) != 0)
+		before = atomic_fetch_or(&conn->ready, ready);
+	else
+		atomic_store_explicit(&conn->ready, before | ready,
+		    memory_order_relaxed);
+	return (before & CONNECTION_OWNED) == 0;
+}
+
+/* Its owner: clears a bit, POLLER_READ before it looks whether it is so. */
+static inline void
+connection_clear(struct connection *conn, unsigned bit, bool leads)
+{
+	/* The leader alone sets any. */
+	if (leads)
+		atomic_store_explicit(&conn->ready, ~bit & atomic_load_explicit(
+		    &conn->ready, memory_order_relaxed), memory_order_relaxed);
+	else
+		atomic_fetch_and(&conn->ready, ~bit);
+}
+
+/*
  * A socket has room again when a third of what it holds is gone, and it may
  * hold megabytes: a client that reads slowly makes progress all the same.
  * The first notes how much it has not taken yet, when a send was short; the

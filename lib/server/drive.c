@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "../base/bare.h"
 #include "../base/clock.h"
 #include "../base/descriptor.h"
 #include "loop.h"
@@ -155,7 +156,7 @@ drop_input(struct loop *loop, struct connection *conn)
 	ssize_t n;
 
 	for (int i = 0; i < TURN; i++) {
-		atomic_fetch_and(&conn->ready, ~(unsigned)POLLER_READ);
+		connection_clear(conn, POLLER_READ, thread_self->leads);
 		/* A handler may have had it wait. */
 		n = recv(conn->fd, waste, sizeof(waste), MSG_DONTWAIT);
 		if (n == -1 && errno == EAGAIN)
@@ -317,9 +318,9 @@ receive(struct loop *loop, struct connection *conn)
 		return end(loop, conn);
 	room = input->size - input->end;
 	/* Cleared before the call: what comes after it sets it again. */
-	atomic_fetch_and(&conn->ready, ~(unsigned)POLLER_READ);
+	connection_clear(conn, POLLER_READ, thread_self->leads);
 	do
-		n = recv(conn->fd, input->data + input->end, room, 0);
+		n = bare_recv(conn->fd, input->data + input->end, room, 0);
 	while (n == -1 && errno == EINTR);
 	if (n == -1 && errno == EAGAIN)
 		return nothing_there(loop, conn);
@@ -348,7 +349,7 @@ next_request(struct loop *loop, struct connection *conn)
 	if (exchange->input.start == exchange->input.end) {
 		loop_exchange_end(loop, conn);
 		enter(loop, conn, CONNECTION_IDLE);
-		return NEXT_GO;
+		return NEXT_WAIT;
 	}
 	exchange_reset(exchange);
 	input_compact(&exchange->input);
@@ -416,7 +417,7 @@ send_reply(struct loop *loop, struct connection *conn)
 
 	if (sent == SENT_PART) {
 		/* Cleared, then tried again: no edge can get lost between. */
-		atomic_fetch_and(&conn->ready, ~(unsigned)POLLER_WRITE);
+		connection_clear(conn, POLLER_WRITE, thread_self->leads);
 		sent = send_some(loop, conn);
 	}
 	if (conn->exchange->output.sent != before)
@@ -646,17 +647,14 @@ drive_expired(struct loop *loop, struct connection *conn)
 
 /* ----------------------------------------------------------------- driving */
 
-/* Lets go of conn, which waits, unless what it waits for has come. */
+/* As park(), for a thread that does not lead: it may touch no list. */
 static enum next
-park(struct loop *loop, struct connection *conn)
+park_apart(struct loop *loop, struct connection *conn)
 {
 	const unsigned wanted = states[conn->state].events;
 	unsigned ready;
 
-	if (thread_self->leads) {
-		if (loop_settle(loop, conn, conn->state) == -1)
-			return end(loop, conn);
-	} else if (conn->list != conn->state || !conn->is_polled) {
+	if (conn->list != conn->state || !conn->is_polled) {
 		loop_return(loop, conn);
 		loop_kick(loop);
 		return NEXT_LEFT;
@@ -668,6 +666,23 @@ park(struct loop *loop, struct connection *conn)
 	} while (!atomic_compare_exchange_weak_explicit(&conn->ready, &ready,
 	    ready & ~CONNECTION_OWNED, memory_order_release,
 	    memory_order_relaxed));
+	return NEXT_LEFT;
+}
+
+/* Lets go of conn, which waits, unless what it waits for has come. */
+static enum next
+park(struct loop *loop, struct connection *conn)
+{
+	const unsigned ready = atomic_load_explicit(&conn->ready,
+	    memory_order_relaxed);
+
+	if (!thread_self->leads)
+		return park_apart(loop, conn);
+	if (loop_settle(loop, conn, conn->state) == -1)
+		return end(loop, conn);
+	if ((ready & states[conn->state].events) != 0)
+		return NEXT_GO;
+	connection_clear(conn, CONNECTION_OWNED, true);
 	return NEXT_LEFT;
 }
 

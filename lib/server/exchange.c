@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/cold.h"
 #include "exchange.h"
 
 #define ARENA_SIZE	((size_t)2048)
@@ -30,7 +31,7 @@ size_of(const struct exchange_pool *pool)
 	    OUTPUT_SIZE;
 }
 
-static struct exchange *
+static COLD struct exchange *
 make(const struct exchange_pool *pool)
 {
 	const size_t own = aligned(sizeof(struct exchange));

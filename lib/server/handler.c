@@ -3,9 +3,10 @@
  * A handler runs on this thread: it is noted on the scoreboard, and claimed.
  */
 #include "../base/clock.h"
+#include "../base/cold.h"
 #include "loop.h"
 
-unsigned
+COLD unsigned
 crew_slot(struct loop *loop)
 {
 	struct crew *crew = &loop->crew;
@@ -40,19 +41,36 @@ line_of(struct loop *loop, struct thread *self)
 	    : scoreboard_handler(loop->board, loop->index, self->slot);
 }
 
+/* Counts one more; only in mode thread others may do so at the same time. */
+static uint64_t
+count(const struct loop *loop, _Atomic uint64_t *number)
+{
+	uint64_t next;
+
+	if (loop->settings->mode == MODE_THREAD)
+		return atomic_fetch_add_explicit(number, 1,
+		    memory_order_relaxed) + 1;
+	next = atomic_load_explicit(number, memory_order_relaxed) + 1;
+	atomic_store_explicit(number, next, memory_order_relaxed);
+	return next;
+}
+
 void
 handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 {
 	struct exchange *exchange = conn->exchange;
 	struct handler_line *line = line_of(loop, self);
 	struct claim *claim = handler_claim(loop, self);
+	const char *text;
+	size_t length;
 
-	if (line != NULL)
-		handler_line_begin(line, loop_now(loop), &conn->peer,
-		    loop->protocol->describe(exchange));
+	if (line != NULL) {
+		text = loop->protocol->describe(exchange, &length);
+		handler_line_begin(line, loop_now(loop), &conn->peer, text,
+		    length);
+	}
 	self->exchange = exchange;
-	self->ordinal = atomic_fetch_add_explicit(&loop->ordinals, 1,
-	    memory_order_relaxed) + 1;
+	self->ordinal = count(loop, &loop->ordinals);
 	exchange->thread = self;
 	exchange->ordinal = self->ordinal;
 	exchange->begun = loop_now(loop);
@@ -66,8 +84,7 @@ handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 		exchange->is_cut = true;
 	if (line != NULL)
 		handler_line_end(line);
-	atomic_fetch_add_explicit(&loop->line->requests, 1,
-	    memory_order_relaxed);
+	(void)count(loop, &loop->line->requests);
 }
 
 void

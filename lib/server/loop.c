@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/cold.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "crash.h"
@@ -348,13 +349,12 @@ expire_list(struct loop *loop, unsigned list)
 	assert(loop_leads(loop));
 	while ((conn = TAILQ_FIRST(&loop->lists[list])) != NULL &&
 	    conn->placed + patience <= now) {
-		const unsigned before = atomic_fetch_or(&conn->ready,
-		    CONNECTION_OWNED);
+		const bool is_taken = connection_take(conn, 0);
 
 		TAILQ_REMOVE(&loop->lists[list], conn, entry);
 		TAILQ_INSERT_TAIL(&loop->lists[list], conn, entry);
 		conn->placed = now;
-		if ((before & CONNECTION_OWNED) == 0)
+		if (is_taken)
 			drive_expired(loop, conn);
 		if (!thread_self->leads)
 			break;
@@ -456,13 +456,12 @@ end_list(struct loop *loop, enum connection_state list)
 	struct connection *conn, *last = TAILQ_LAST(idle, connection_list);
 
 	while ((conn = TAILQ_FIRST(idle)) != NULL) {
-		const unsigned before = atomic_fetch_or(&conn->ready,
-		    CONNECTION_OWNED);
+		const bool is_taken = connection_take(conn, 0);
 
 		TAILQ_REMOVE(idle, conn, entry);
 		TAILQ_INSERT_TAIL(idle, conn, entry);
 		conn->placed = loop_now(loop);
-		if ((before & CONNECTION_OWNED) == 0)
+		if (is_taken)
 			drive_expired(loop, conn);
 		if (conn == last || !thread_self->leads)
 			break;
@@ -568,7 +567,6 @@ static void
 dispatch(struct loop *loop, const struct poller_event *event)
 {
 	struct connection *conn;
-	unsigned before;
 
 	if ((event->tag & 1) == 0) {
 		struct source *source = (struct source *)(uintptr_t)event->tag;
@@ -578,11 +576,7 @@ dispatch(struct loop *loop, const struct poller_event *event)
 		return;
 	}
 	conn = connection_of_tag(&loop->table, event->tag);
-	if (conn == NULL)
-		return;
-	before = atomic_fetch_or(&conn->ready,
-	    event->ready | CONNECTION_OWNED);
-	if ((before & CONNECTION_OWNED) == 0)
+	if (conn != NULL && connection_take(conn, event->ready))
 		drive(loop, conn);
 }
 
@@ -655,7 +649,7 @@ is_usual(const struct loop *loop)
 }
 
 /* How long the poller may wait for what is else the case. */
-static int
+static COLD int
 unusual_patience(const struct loop *loop, int timeout)
 {
 	const uint64_t now = loop_now(loop);

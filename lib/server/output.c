@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/cold.h"
 #include "../base/descriptor.h"
 #include "output.h"
 
@@ -25,7 +26,7 @@ output_init(struct output *output, char *memory, size_t size, size_t headroom)
 	output->spool.fd = -1;
 }
 
-static void
+static COLD void
 end_loan(struct output *output, struct segment *segment)
 {
 	void (*release)(void *) = segment->release;
@@ -95,7 +96,7 @@ output_drop(struct output *output)
 	output->missing = missing;
 }
 
-static struct segment *
+static COLD struct segment *
 segment_new(struct output *output, size_t size)
 {
 	struct segment *segment = malloc(sizeof(*segment) + size);
@@ -254,7 +255,7 @@ gather(struct output *output, const char *data, size_t length)
 	return 0;
 }
 
-static int
+static COLD int
 append_spool(struct output *output, const char *data, size_t length)
 {
 	if (output->spool_limit < output_spooled(output) || length >

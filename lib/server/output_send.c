@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "../base/bare.h"
 #include "output.h"
 
 #define VECTOR	8
@@ -88,8 +89,8 @@ send_memory(struct output *output, int socket)
 	const struct segment *first = STAILQ_FIRST(&output->segments);
 	const size_t length = first->end - first->start;
 	const ssize_t n = STAILQ_NEXT(first, entry) == NULL &&
-	    length <= AT_ONCE ? send(socket, first->data + first->start, length,
-	    SEND) : send_several(output, socket);
+	    length <= AT_ONCE ? bare_send(socket, first->data + first->start,
+	    length, SEND) : send_several(output, socket);
 
 	if (n == -1) {
 		if (errno == EINTR)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../base/bare.h"
 #include "../base/descriptor.h"
 #include "poller.h"
 
@@ -118,7 +119,8 @@ wait_for(struct poller *poller, struct poller_event *events, int size,
 	struct epoll_event got[BATCH];
 	int n;
 
-	n = epoll_wait(epoll->fd, got, size < BATCH ? size : BATCH, timeout);
+	n = bare_epoll_wait(epoll->fd, got, size < BATCH ? size : BATCH,
+	    timeout);
 	for (int i = 0; i < n; i++) {
 		events[i].tag = got[i].data.u64;
 		events[i].ready = from_epoll(got[i].events);

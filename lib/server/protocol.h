@@ -127,8 +127,11 @@ struct protocol {
 	const char	*(*lost)(const struct exchange *, int status,
 			    size_t *length);
 
-	/* Texts about the request in hand, for the scoreboard. */
-	const char	*(*describe)(const struct exchange *);
+	/*
+	 * A text about the request in hand, for the scoreboard; its length is
+	 * without the final NUL.
+	 */
+	const char	*(*describe)(const struct exchange *, size_t *length);
 };
 
 #endif

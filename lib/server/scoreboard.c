@@ -17,6 +17,7 @@
 #include "scoreboard.h"
 
 #define LINE	SCOREBOARD_LINE
+#define REQUEST_AT	offsetof(struct handler_text, request)
 #define MOST	8192		/* workers, handlers of one that is taken */
 
 /*
@@ -155,35 +156,36 @@ scoreboard_journal(const struct scoreboard *board, unsigned worker,
 	return first + (2 * (size_t)worker + which) * board->journal_size;
 }
 
-/* Puts the text of a request, behind its client, into words. */
-static size_t
-make_text(uint64_t words[HANDLER_WORDS], const struct peer *client,
-    const char *request)
+/* Puts text into words, the rest of the last one zero. */
+static inline void
+store_text(_Atomic uint64_t *words, const void *text, size_t length)
 {
-	const size_t at = offsetof(struct handler_text, request);
-	const size_t length = strnlen(request,
-	    sizeof(struct handler_text) - at - 1);
+	const char *from = text;
+	uint64_t word;
 
-	memset(words, 0, HANDLER_WORDS * sizeof(*words));
-	memcpy(words, client, sizeof(*client));
-	memcpy((char *)words + at, request, length);
-	return (at + length) / sizeof(*words) + 1;
+	for (; length >= sizeof(word); length -= sizeof(word)) {
+		memcpy(&word, from, sizeof(word));
+		atomic_store_explicit(words++, word, memory_order_relaxed);
+		from += sizeof(word);
+	}
+	word = 0;
+	memcpy(&word, from, length);
+	atomic_store_explicit(words, word, memory_order_relaxed);
 }
 
 void
 handler_line_begin(struct handler_line *line, uint64_t now,
-    const struct peer *client, const char *request)
+    const struct peer *client, const char *request, size_t length)
 {
 	const unsigned sequence = atomic_load_explicit(&line->sequence,
 	    memory_order_relaxed) | 1;
-	uint64_t words[HANDLER_WORDS];
-	const size_t count = make_text(words, client, request);
+	const size_t most = sizeof(struct handler_text) - REQUEST_AT - 1;
 
 	atomic_store_explicit(&line->sequence, sequence, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	for (size_t i = 0; i < count; i++)
-		atomic_store_explicit(&line->text[i], words[i],
-		    memory_order_relaxed);
+	store_text(line->text, client, sizeof(*client));
+	store_text(line->text + REQUEST_AT / sizeof(line->text[0]), request,
+	    length < most ? length : most);
 	atomic_store_explicit(&line->progress, now, memory_order_relaxed);
 	atomic_store_explicit(&line->since, now, memory_order_relaxed);
 	atomic_store_explicit(&line->sequence, sequence + 1,

@@ -27,7 +27,9 @@ enum worker_state {
 #define SCOREBOARD_LINE	64	/* of a cache: no two writers share one */
 
 struct handler_text {
+	alignas(uint64_t)
 	struct peer		client;
+	alignas(uint64_t)
 	char			request[256];
 };
 
@@ -97,7 +99,7 @@ char	*scoreboard_journal(const struct scoreboard *board, unsigned worker,
 	    unsigned which);
 
 void	handler_line_begin(struct handler_line *line, uint64_t now,
-	    const struct peer *client, const char *request);
+	    const struct peer *client, const char *request, size_t length);
 void	handler_line_end(struct handler_line *line);
 
 /*

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/cold.h"
 #include "../base/failure.h"
 #include "crash.h"
 #include "loop.h"
@@ -374,7 +375,7 @@ watch(void *argument)
  * no request has no thread.  Where none can be made the next step tries again.
  * Leader only, before the loop is marked, so that the next leader knows of it.
  */
-static void
+static COLD void
 make_watcher(struct loop *loop)
 {
 	struct crew *crew = &loop->crew;

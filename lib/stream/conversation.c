@@ -108,10 +108,13 @@ handle(struct exchange *exchange)
 }
 
 static const char *
-describe(const struct exchange *exchange)
+describe(const struct exchange *exchange, size_t *length)
 {
+	static const char text[] = "conversation";
+
 	(void)exchange;
-	return "conversation";
+	*length = sizeof(text) - 1;
+	return text;
 }
 
 /* ------------------------------------------- a handler in another process */

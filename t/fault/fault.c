@@ -14,6 +14,7 @@
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <dlfcn.h>
@@ -314,6 +315,37 @@ CALL(int, mprotect, (void *memory, size_t size, int how),
 CALL(pid_t, fork, (void), (), EAGAIN, ENOMEM)
 CALL(pid_t, waitpid, (pid_t process, int *status, int flags),
     (process, status, flags), EINTR, EINTR)
+
+/* The calls that are made without the C library's function; see base/bare.h. */
+long
+syscall(long number, ...)
+{
+	static const struct {
+		long	    number;
+		const char *name;
+		int	    second;
+	} bare[] = {
+		{ SYS_recvfrom, "recv", ECONNRESET },
+		{ SYS_sendto, "send", EPIPE },
+		{ SYS_epoll_wait, "epoll_wait", EINTR }
+	};
+	static long (*next)(long, ...);
+	long arguments[6];
+	va_list ap;
+
+	if (next == NULL)
+		NEXT(syscall);
+	va_start(ap, number);
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = va_arg(ap, long);
+	va_end(ap);
+	for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++) {
+		if (number == bare[i].number && fails(bare[i].name))
+			return failure(EINTR, bare[i].second);
+	}
+	return next(number, arguments[0], arguments[1], arguments[2],
+	    arguments[3], arguments[4], arguments[5]);
+}
 
 int
 pthread_create(pthread_t *thread, const pthread_attr_t *attributes,

@@ -282,6 +282,45 @@ START_TEST(number_is_written)
 	ck_assert_int_eq(out[0], '0');
 	ck_assert_uint_eq(text_unsigned(out, UINT64_MAX), 20);
 	ck_assert_mem_eq(out, "18446744073709551615", 20);
+	for (uint64_t power = 10; power <= UINT64_MAX / 10; power *= 10) {
+		char wanted[21];
+
+		for (uint64_t i = power - 1; i <= power; i++) {
+			const int n = snprintf(wanted, sizeof(wanted), "%llu",
+			    (unsigned long long)i);
+
+			ck_assert_uint_eq(text_unsigned(out, i), (size_t)n);
+			ck_assert_mem_eq(out, wanted, (size_t)n);
+		}
+	}
+}
+END_TEST
+
+/* Of each byte, at each place of a text of each length. */
+START_TEST(controls_are_seen)
+{
+	const char c = (char)_i;
+	const bool is_control = _i < 0x20 || _i == 0x7f;
+	char text[26];
+
+	for (size_t length = 1; length < sizeof(text); length++) {
+		for (size_t at = 0; at < length; at++) {
+			const size_t words = length / 8 * 8;
+			size_t n;
+
+			memset(text, at % 2 == 0 ? '\xff' : ' ', length);
+			text[at] = c;
+			n = text_printable(text, length);
+			ck_assert_uint_le(n, words);
+			if (is_control && at < words)
+				ck_assert_uint_le(n, at);
+			else
+				ck_assert_uint_eq(n, words);
+			/* Not far before it, either. */
+			ck_assert_uint_ge(n, is_control ? at / 8 * 8 < words
+			    ? at / 8 * 8 : words : words);
+		}
+	}
 }
 END_TEST
 
@@ -586,6 +625,7 @@ base_suite(void)
 	tcase_add_test(tests, token_is_known);
 	tcase_add_test(tests, case_is_folded);
 	tcase_add_test(tests, number_is_written);
+	tcase_add_loop_test(tests, controls_are_seen, 0, 256);
 	LOOP(endpoint_is_read, endpoints);
 	LOOP(network_is_read, networks);
 	tcase_add_test(tests, networks_are_bounded);

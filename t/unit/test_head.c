@@ -168,7 +168,7 @@ START_TEST(head_is_parsed)
 	const struct head_case *wanted = &cases[_i];
 	const size_t length = strlen(wanted->text);
 	const char *text = guarded(wanted->text, length);
-	struct head head;
+	struct head head = { 0 };
 
 	head_init(&head, 32768, 100);
 	assert_outcome(wanted, &head, head_parse(&head, text, length), text);
@@ -182,7 +182,7 @@ START_TEST(head_is_parsed_in_pieces)
 
 	for (size_t cut = 1; cut <= length; cut++) {
 		enum head_result result = HEAD_MORE;
-		struct head head;
+		struct head head = { 0 };
 		const char *text = wanted->text;
 
 		head_init(&head, 32768, 100);
@@ -204,7 +204,7 @@ START_TEST(values_are_trimmed)
 {
 	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
 	    "X: \t b c \t \r\nY:\r\nZ:d\r\n\r\n";
-	struct head head;
+	struct head head = { 0 };
 
 	head_init(&head, 32768, 100);
 	ck_assert_int_eq(head_parse(&head, text, sizeof(text) - 1),
@@ -217,6 +217,42 @@ START_TEST(values_are_trimmed)
 }
 END_TEST
 
+static enum head_result
+parse_host(struct head *head, const char *host)
+{
+	char text[256];
+	const int n = snprintf(text, sizeof(text),
+	    "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+
+	head_init(head, 32768, 100);
+	return head_parse(head, text, (size_t)n);
+}
+
+/* A Host that was valid once is not looked at again: another one is. */
+START_TEST(host_is_remembered)
+{
+	struct head head = { 0 };
+	char longer[80];
+
+	ck_assert_int_eq(parse_host(&head, ""), HEAD_DONE);
+	ck_assert_int_eq(parse_host(&head, "a.b:8080"), HEAD_DONE);
+	ck_assert_int_eq(parse_host(&head, "a.b:8080"), HEAD_DONE);
+	ck_assert_int_eq(parse_host(&head, "a.b/8080"), HEAD_BAD);
+	ck_assert_int_eq(parse_host(&head, "a.b/8080"), HEAD_BAD);
+	ck_assert_int_eq(parse_host(&head, "a.b:8080"), HEAD_DONE);
+	memset(longer, 'a', sizeof(longer));
+	for (size_t n = 62; n < 68; n++) {
+		longer[n] = '\0';
+		longer[n - 1] = 'a';
+		ck_assert_int_eq(parse_host(&head, longer), HEAD_DONE);
+		longer[n - 1] = '/';
+		ck_assert_int_eq(parse_host(&head, longer), HEAD_BAD);
+		longer[n - 1] = longer[n] = 'a';
+	}
+	ck_assert_int_eq(parse_host(&head, "a.b\r\nHost: a.b"), HEAD_BAD);
+}
+END_TEST
+
 START_TEST(connection_is_a_list)
 {
 	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n"
@@ -226,7 +262,7 @@ START_TEST(connection_is_a_list)
 	    "Connection: keep-alibi\r\n\r\n";
 	static const char spaced[] = "GET / HTTP/1.1\r\nHost: a\r\n"
 	    "Connection: close\t,x\r\n\r\n";
-	struct head head;
+	struct head head = { 0 };
 
 	head_init(&head, 32768, 100);
 	ck_assert_int_eq(head_parse(&head, text, sizeof(text) - 1),
@@ -255,7 +291,7 @@ static const struct { const char *value; int status; bool expects; } expects[] =
 
 START_TEST(expect_is_a_list)
 {
-	struct head head;
+	struct head head = { 0 };
 	char text[128];
 	const int length = snprintf(text, sizeof(text),
 	    "GET / HTTP/1.1\r\nHost: a\r\nExpect: %s\r\n\r\n",
@@ -295,7 +331,7 @@ sized(struct head *head, size_t bytes, unsigned fields, size_t most)
 
 START_TEST(fields_are_counted)
 {
-	struct head head;
+	struct head head = { 0 };
 
 	ck_assert_int_eq(sized(&head, 0, 9, 4096), HEAD_DONE);
 	ck_assert_int_eq(sized(&head, 0, 10, 4096), HEAD_DONE);
@@ -309,7 +345,7 @@ END_TEST
 
 START_TEST(head_is_bounded)
 {
-	struct head head;
+	struct head head = { 0 };
 
 	ck_assert_int_eq(sized(&head, 999, 1, 1000), HEAD_DONE);
 	ck_assert_int_eq(sized(&head, 1000, 1, 1000), HEAD_DONE);
@@ -321,7 +357,7 @@ END_TEST
 START_TEST(request_line_is_bounded)
 {
 	char text[1200] = "GET /";
-	struct head head;
+	struct head head = { 0 };
 
 	memset(text + 5, 'a', sizeof(text) - 5);
 	head_init(&head, 1000, 10);
@@ -586,6 +622,7 @@ head_suite(void)
 	LOOP(head_is_parsed, cases);
 	LOOP(head_is_parsed_in_pieces, cases);
 	tcase_add_test(tests, values_are_trimmed);
+	tcase_add_test(tests, host_is_remembered);
 	tcase_add_test(tests, connection_is_a_list);
 	LOOP(expect_is_a_list, expects);
 	tcase_add_test(tests, fields_are_counted);

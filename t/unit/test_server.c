@@ -417,7 +417,7 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 	ck_assert_ptr_nonnull(board);
 	line = scoreboard_handler(board, 1, 2);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
-	handler_line_begin(line, 5, &four, "GET / HTTP/1.1");
+	handler_line_begin(line, 5, &four, "GET / HTTP/1.1", 14);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 5);
 	ck_assert_str_eq(client, "1.2.3.4");
 	ck_assert_str_eq(request, "GET / HTTP/1.1");
@@ -425,7 +425,7 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 	atomic_fetch_or(&line->sequence, 1);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 0);
 	/* The next one makes it whole again. */
-	handler_line_begin(line, 6, &six, "PUT / HTTP/1.1");
+	handler_line_begin(line, 6, &six, "PUT / HTTP/1.1", 14);
 	ck_assert_uint_eq(handler_line_read(line, client, request), 6);
 	ck_assert_str_eq(client, "::1");
 	handler_line_end(line);
@@ -434,7 +434,7 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 	    board->memory + board->size);
 	ck_assert_str_eq(worker_state_name((enum worker_state)99), "unknown");
 	/* A later image of the program sees the same, or nothing. */
-	handler_line_begin(line, 7, &six, "PUT / HTTP/1.1");
+	handler_line_begin(line, 7, &six, "PUT / HTTP/1.1", 14);
 	ck_assert_ptr_null(scoreboard_take(fd, 256));
 	same = scoreboard_take(fd, 128);
 	ck_assert_ptr_nonnull(same);
