@@ -580,6 +580,14 @@ ssize_t	tine_stream_vprintf(struct tine_stream *stream, const char *format,
 	    va_list ap) TINE_PRINTF(2, 0);
 
 /*
+ * Whether the conversation should come to its end: the server stops, or this
+ * worker leaves at a reload.  What is not over by --graceful-timeout is cut
+ * off.  A handler that waits for its client is not woken: one whose clients
+ * may be silent for long asks between two waits, with a class' timeout.
+ */
+bool	tine_stream_is_ending(const struct tine_stream *stream);
+
+/*
  * The two directions as standard streams: Python's rfile and wfile.  What
  * rfile has read ahead the functions above do not see; wfile has no buffer.
  * Closed by the library.  NULL with errno ENOMEM.

@@ -83,6 +83,21 @@ use_files(struct tine_stream *stream)
 		(void)fprintf(out, "hello, %s", line);
 }
 
+/* A client that says nothing is waited for until the server ends. */
+static void
+wait_for_word(struct tine_stream *stream)
+{
+	char byte;
+
+	while (tine_stream_read(stream, &byte, 1) == -1 &&
+	    errno == ETIMEDOUT) {
+		if (!tine_stream_is_ending(stream))
+			continue;
+		(void)tine_stream_puts(stream, "farewell\n");
+		break;
+	}
+}
+
 /* As inetd(8) does it. */
 static void
 run_cat(struct tine_stream *stream)
@@ -114,6 +129,9 @@ tell(struct tine_stream *stream, const char *what)
 	else if (strcmp(what, "pending") == 0)
 		(void)tine_stream_printf(stream, "%zu\n",
 		    tine_stream_pending(stream));
+	else if (strcmp(what, "ending") == 0)
+		(void)tine_stream_printf(stream, "%d\n",
+		    tine_stream_is_ending(stream));
 	else if (strcmp(what, "turns") == 0)
 		(void)tine_stream_printf(stream, "%d\n", turns > 0);
 	else if (getsockopt(tine_stream_fileno(stream), IPPROTO_TCP,
@@ -135,6 +153,8 @@ obey(struct tine_stream *stream, const char *line)
 		send_much(stream, atol(line + 5));
 	else if (strcmp(line, "all") == 0)
 		read_all(stream);
+	else if (strcmp(line, "wait") == 0)
+		wait_for_word(stream);
 	else if (strcmp(line, "files") == 0)
 		use_files(stream);
 	else if (strcmp(line, "cat") == 0)

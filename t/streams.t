@@ -276,6 +276,47 @@ for my $mode (@modes) {
 	}
 }
 
+# A handler knows of a stop, and of a reload, which a conversation cannot
+# outlive in its worker.
+each_mode {
+	my ($mode, $workers) = @_;
+
+	for my $signal ("TERM", $workers > 0 ? "HUP" : ()) {
+		my $server = serve($mode, $workers, env =>
+		    { CLASS_TIMEOUT => 20000 * slow() });
+		my $client = say_to($server, "tell ending");
+
+		is(told($client), "0", "$signal: nothing ends");
+		kill($signal, $server->{pid});
+		ok((wait_for { $client->send("tell ending\n");
+		    (told($client) // "") eq "1" }), "now it does");
+		$client->send("bye\n");
+		is(rest($client), "finished ready\n", "and is whole");
+		$server->stop;
+
+		$server = serve($mode, $workers, env =>
+		    { CLASS_TIMEOUT => 50 });
+		$client = say_to($server, "echo in", "wait");
+		is(told($client), "in", "one that waits");
+		ok($client->is_quiet(0.3), "does it for more than a timeout");
+		kill($signal, $server->{pid});
+		is(told($client), "farewell", "and says farewell");
+		$client->close;
+		is(told(say_to($server, "tell ending")), "0",
+		    "not so in a new worker") if $signal eq "HUP" &&
+		    $server->log_like(qr/reloaded/);
+		$server->stop;
+	}
+};
+for my $mode (@modes) {
+	my $server = start(program => $program, bare => 1,
+	    env => { HANDLE => 1, MODE => $mode });
+	my $client = say_to($server, "tell ending", "bye");
+	is(told($client), "0", "$mode: handle_request() ends nothing");
+	$client->close;
+	is($server->ended(10), 0, "it ends");
+}
+
 # A handler that hangs, and one that waits for its client, which is no hanging.
 for my $mode (@modes) {
 	my $server = serve($mode, 2, args => ["--timeout=1"],

@@ -279,6 +279,22 @@ loop_is_ending(const struct loop *loop)
 	    memory_order_relaxed) != 0;
 }
 
+/*
+ * Whether a conversation, which cannot move, has only so much time left.  To a
+ * child an end by draining only says that it has no further request.
+ */
+static inline bool
+loop_is_leaving(const struct loop *loop)
+{
+	const int wanted = atomic_load_explicit(&loop->end_wanted,
+	    memory_order_relaxed);
+
+	if (!loop->is_child)
+		return wanted != LOOP_RUNS;
+	return wanted > LOOP_DRAINS || atomic_load_explicit(
+	    &loop->line->state, memory_order_relaxed) >= WORKER_LEAVING;
+}
+
 /* Whether idle connections are closed. */
 static inline bool
 loop_is_shut(const struct loop *loop)

@@ -130,6 +130,12 @@ tine_stream_pending(const struct tine_stream *public)
 	return pending(&stream_of_public(public)->exchange->input);
 }
 
+TINE_PUBLIC bool
+tine_stream_is_ending(const struct tine_stream *public)
+{
+	return loop_is_leaving(stream_of_public(public)->exchange->loop);
+}
+
 /* ----------------------------------------------------------------- writing */
 
 static void
