@@ -11,9 +11,22 @@
 
 #include "hooked.h"
 
+/* What a handler leaves to stdio, in its own stream as well. */
+static void
+say(void)
+{
+	FILE *own = fdopen(dup(STDOUT_FILENO), "a");
+
+	(void)printf("said\n");
+	if (own != NULL)
+		(void)fprintf(own, "said in a stream of its own\n");
+}
+
 static void
 get(struct tine_request *req)
 {
+	if (strcmp(req->real_path, "/say") == 0)
+		say();
 	if (strcmp(req->real_path, "/stop") == 0)
 		tine_shutdown(req->server);
 	if (strcmp(req->real_path, "/fail") == 0)
@@ -70,6 +83,8 @@ begin(struct tine_server *server)
 	(void)fflush(stdout);
 	if (getenv("HELPER") != NULL)
 		start_helper();
+	if (getenv("LEAVES") != NULL)
+		(void)printf("left\n");
 	tine_server_set_data(server, text);
 	return 0;
 }

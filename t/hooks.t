@@ -91,6 +91,21 @@ for my $mode (@modes) {
 	is($server->ended(10), 0, "ends serve_forever");
 }
 
+# What is left to stdio is written when a child ends, and once.
+SKIP: {
+	skip "no mode fork", 3 unless grep { $_ eq "fork" } @modes;
+	$server = start(program => $program, mode => "fork", workers => 1,
+	    env => { LEAVES => 1 });
+	$server->ask("/say") for 1 .. 3;
+	ok((wait_for { 3 == (() = slurp($server->{out}) =~ /^said$/mg) } 5),
+	    "stdout is flushed at a child's end");
+	ok((wait_for { 3 == (() = slurp($server->{out}) =~
+	    /^said in a stream of its own$/mg) } 5), "as are other streams");
+	$server->stop;
+	is(scalar(() = slurp($server->{out}) =~ /^left$/mg), 1,
+	    "what worker_init has left is written once");
+}
+
 # The same serving by poll(2).
 for my $mode (@modes) {
 	$server = start(mode => $mode, workers => 1,

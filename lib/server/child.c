@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../base/descriptor.h"
+#include "../base/stdio_flush.h"
 #include "child.h"
 #include "crash.h"
 #include "loop.h"
@@ -374,6 +375,9 @@ child_prepare(struct loop *loop)
 	loop->space.used = &child.spooled;
 	loop->is_child = true;
 	close_logs(server);
+	/* Or each child would write what worker_init has left. */
+	(void)fflush(NULL);
+	stdio_flush_prepare();
 	(void)pthread_atfork(NULL, NULL, forked_by_handler);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -397,11 +401,11 @@ child_main(int socket, pid_t forker)
 	for (unsigned i = 0; i < requests; i++) {
 		/* Its worker waits for the end of the reply, or of this. */
 		if (serve_one() == -1) {
-			(void)fflush(NULL);
+			stdio_flush();
 			_exit(EXIT_FAILURE);
 		}
 	}
-	(void)fflush(NULL);
+	stdio_flush();
 	if (child.packet.request.is_calm)
 		wait_for_end();
 	_exit(0);
