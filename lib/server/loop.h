@@ -314,7 +314,7 @@ loop_is_single_shot(const struct loop *loop)
 int	loop_watch(struct loop *loop, struct source *source);
 void	loop_unwatch(struct loop *loop, struct source *source);
 
-/* --- loop.c, for the other rooms of the loop (drive.c, accept.c, step.c) */
+/* --- loop.c, lists.c, returned.c, loop_exchange.c: for the other rooms */
 
 /* One turn, of at most timeout ms; false when the thread lost the loop. */
 bool	loop_turn(struct loop *loop, struct thread *self, int timeout);
