@@ -60,6 +60,10 @@ handle(struct tine_datagram *datagram)
 		    datagram->client_address, datagram->client_port);
 	else if (strcmp(packet, "pid") == 0)
 		(void)tine_datagram_printf(datagram, "%ld", (long)getpid());
+	else if (strcmp(packet, "word") == 0)
+		(void)tine_datagram_puts(datagram, "Hello, world!");
+	else if (strcmp(packet, "passwd") == 0 || strcmp(packet, "fork") == 0)
+		(void)tine_datagram_puts(datagram, try_forbidden(packet));
 	else if (strcmp(packet, "turns") == 0)
 		(void)tine_datagram_printf(datagram, "%d", turns > 0);
 	else if (strcmp(packet, "empty") == 0)

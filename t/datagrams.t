@@ -192,8 +192,55 @@ for my $bind (":0", "udp:0.0.0.0:0") {
 	$server->stop;
 }
 
-# Unix sockets and modules.
 my $dir = tempdir(CLEANUP => 1);
+
+# Locked in.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = serve($mode, $workers, args => ["--sandbox",
+	    "--spool-dir=$dir"], quiet => qr/in a handler|child \d+ ended|worker \d/,
+	    bind => ["127.0.0.1:0", "unixgram:$dir/locked"]);
+
+	is(ask($server, "passwd"), "EACCES", "files are not to be had")
+	    unless $server->err =~ /has no Landlock/;
+	like(ask($server, "fork"), qr/^E(PERM|ACCES)$/, "nor processes")
+	    unless $server->err =~ /system calls are not restricted/;
+	is(length(ask($server, "much 60000") // ""), 60000, "a long reply");
+	my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM,
+	    Local => "$dir/client", Peer => "$dir/locked");
+	$socket->send("client");
+	is(reply($socket), "unix:$> $$", "by a Unix socket, too");
+	unlink("$dir/client");
+	if ($workers > 0) {
+		ok($server->tell("HUP", qr/reloaded/), "a reload");
+		sender($server)->send("crash");
+		ok((wait_for { (ask($server, "echo on", 0.5) // "") eq
+		    "on, ready" } 10), "and a crash are survived");
+	}
+	$server->stop;
+} workers => [0, 2];
+
+# An upgrade under load: each datagram has its answer.
+for my $mode (@modes) {
+	my $server = start(program => variant(binary("t/datagrams"),
+	    "$dir/upgraded-$mode", "first"), mode => $mode, workers => 2,
+	    env => { LD_LIBRARY_PATH => build(".libs") });
+	my %answers;
+
+	is(ask($server, "word"), "Hello, first!", "$mode: the first program");
+	variant(binary("t/datagrams"), $server->{program}, "other");
+	kill("USR2", $server->{pid});
+	wait_for {
+		$answers{ask($server, "word") // "none"}++ for 1 .. 5;
+		$server->err =~ /reloaded: 2 workers/;
+	} 20;
+	is(join(" ", grep { !/^Hello, (first|other)!$/ } keys %answers), "",
+	    "nothing is lost");
+	is(ask($server, "word"), "Hello, other!", "the other");
+	$server->stop;
+}
+
+# Unix sockets and modules.
 for my $mode (@modes) {
 	my $server = start(program => build("bin/tine"), mode => $mode,
 	    workers => 2, bind => ["127.0.0.1:0", "unixgram:$dir/s"],

@@ -132,6 +132,11 @@ tell(struct tine_stream *stream, const char *what)
 	else if (strcmp(what, "ending") == 0)
 		(void)tine_stream_printf(stream, "%d\n",
 		    tine_stream_is_ending(stream));
+	else if (strcmp(what, "word") == 0)
+		(void)tine_stream_puts(stream, "Hello, world!\n");
+	else if (strcmp(what, "passwd") == 0 || strcmp(what, "fork") == 0)
+		(void)tine_stream_printf(stream, "%s\n",
+		    try_forbidden(what));
 	else if (strcmp(what, "turns") == 0)
 		(void)tine_stream_printf(stream, "%d\n", turns > 0);
 	else if (getsockopt(tine_stream_fileno(stream), IPPROTO_TCP,

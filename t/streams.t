@@ -333,8 +333,66 @@ for my $mode (@modes) {
 	$server->stop;
 }
 
-# Unix sockets, poll(2), and modules.
 my $dir = tempdir(CLEANUP => 1);
+
+# Locked in, with all that a conversation has.
+each_mode {
+	my ($mode, $workers) = @_;
+	my $server = serve($mode, $workers, args => ["--sandbox",
+	    "--spool-dir=$dir"], bind => ["127.0.0.1:0", "unix:$dir/locked"],
+	    quiet => qr/in a handler|child \d+ ended|worker \d/);
+	my $client = say_to($server, "tell passwd", "tell fork", "files");
+
+	is(told($client), "EACCES", "files are not to be had")
+	    unless $server->err =~ /has no Landlock/;
+	like(told($client), qr/^E(PERM|ACCES)$/, "nor processes")
+	    unless $server->err =~ /system calls are not restricted/;
+	$client->send("x\n");
+	$client->half_close;
+	like(rest($client), qr/name\? hello, x\nfinished ready\n\z/,
+	    "and it is a conversation");
+	my $local = $server->connection(unix => "$dir/locked");
+	$local->send("tell client\nmuch 300000\nbye\n");
+	is(told($local), "unix:$> $$", "by a Unix socket, too");
+	is(length(rest($local) // ""), 300000 + length("finished ready\n"),
+	    "a long reply");
+	if ($workers > 0) {
+		my @idle = map { $server->connection } 1 .. 4;
+
+		$server->tell("HUP", qr/reloaded/);
+		$_->send("echo moved\nbye\n") for @idle;
+		is(scalar(grep { (told($_) // "") eq "moved" } @idle), 4,
+		    "connections move");
+		$_->close for @idle;
+		ok(say_to($server, "crash")->is_closed(10), "a crash");
+		ok((wait_for { my $c = say_to($server, "echo again");
+		    $c && (told($c) // "") eq "again" } 10), "is survived");
+	}
+	$server->stop;
+} workers => [0, 2];
+
+# An upgrade: who has said nothing is the new program's.
+for my $mode (@modes) {
+	my $server = start(program => variant(binary("t/streams"),
+	    "$dir/upgraded-$mode", "first"), mode => $mode, workers => 2,
+	    env => { LD_LIBRARY_PATH => build(".libs") });
+	my @idle = map { $server->connection } 1 .. 6;
+	my $talker = say_to($server, "tell word");
+
+	is(told($talker), "Hello, first!", "$mode: the first program");
+	variant(binary("t/streams"), $server->{program}, "other");
+	ok($server->tell("USR2", qr/reloaded: 2 workers/), "upgraded");
+	is(told(say_to($server, "tell word")), "Hello, other!", "the other");
+	$_->send("tell word\nbye\n") for @idle;
+	is(scalar(grep { (told($_) // "") eq "Hello, other!" } @idle), 6,
+	    "has those that had not spoken");
+	$talker->send("tell word\ntell ending\nbye\n");
+	is(rest($talker), "Hello, first!\n1\nfinished ready\n",
+	    "who had goes on with the first");
+	$server->stop;
+}
+
+# Unix sockets, poll(2), and modules.
 for my $mode (@modes) {
 	my $server = start(program => build("bin/tine"), mode => $mode,
 	    workers => 2, bind => ["127.0.0.1:0", "unix:$dir/s"],
