@@ -22,6 +22,9 @@
 #include "../server/loop.h"
 #include "http.h"
 
+/* What the fields of a request end with. */
+static const struct tine_field no_field;
+
 /* ------------------------------------------------------------------ making */
 
 /* "" where there is no memory: what follows fails in the same way. */
@@ -89,12 +92,12 @@ build_target(struct http *http, const char *start)
  * is ignored (RFC 9112, section 3.2.2), lest a handler trust the other.
  */
 static COLD void
-replace_host(struct http *http, const char *start)
+replace_host(struct http *http, struct tine_field *fields, const char *start)
 {
 	const struct span host = http->head.host;
 
 	for (uint32_t i = 0; i < http->head.count; i++) {
-		struct tine_field *field = &http->fields[i];
+		struct tine_field *field = &fields[i];
 
 		if (text_equal_case(field->name, strlen(field->name), "Host",
 		    4))
@@ -108,22 +111,29 @@ static void
 build_fields(struct http *http, char *start)
 {
 	const struct head *head = &http->head;
+	struct tine_field *fields = arena_alloc(&http->exchange->arena,
+	    (head->count + 1) * sizeof(*fields));
 
+	http->request.headers = &no_field;
+	http->request.header_count = 0;
+	if (fields == NULL) {
+		http->reply.error = ENOMEM;	/* it is answered with 500 */
+		return;
+	}
 	for (uint32_t i = 0; i < head->count; i++) {
 		const struct head_field *field = &head->fields[i];
 
 		/* The colon and the byte after the value make room for NUL. */
 		start[field->name.at + field->name.length] = '\0';
 		start[field->value.at + field->value.length] = '\0';
-		http->fields[i].name = start + field->name.at;
-		http->fields[i].value = start + field->value.at;
+		fields[i].name = start + field->name.at;
+		fields[i].value = start + field->value.at;
 	}
-	http->fields[head->count].name = NULL;
-	http->fields[head->count].value = NULL;
-	http->request.headers = http->fields;
+	fields[head->count] = no_field;
+	http->request.headers = fields;
 	http->request.header_count = head->count;
 	if (head->form == TARGET_ABSOLUTE)
-		replace_host(http, start);
+		replace_host(http, fields, start);
 }
 
 static void
@@ -199,8 +209,7 @@ request_build_refused(struct http *http)
 	req->request_version = "HTTP/1.0";
 	req->requestline = or_empty(arena_strndup(&http->exchange->arena,
 	    line, n));
-	http->fields[0].name = http->fields[0].value = NULL;
-	req->headers = http->fields;
+	req->headers = &no_field;
 	req->header_count = 0;
 	req->content_length = 0;
 	req->close_connection = true;

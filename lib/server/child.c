@@ -43,7 +43,7 @@ static struct {
 		struct child_request	 request;
 		unsigned char		 bytes[REQUEST_PACKET];
 	}			 packet;
-} child __attribute__((aligned(4096)));
+} child __attribute__((aligned(CHILD_PAGE)));
 
 static int
 send_record(struct child_record *record, const void *data, size_t length,
@@ -237,7 +237,7 @@ run_handler(struct exchange *exchange)
 	const struct child_request *request = &child.packet.request;
 
 	exchange->ordinal = request->ordinal;
-	exchange->begun = loop_now(child.loop);
+	exchange->begun = request->now;
 	exchange->thread = &child.thread;
 	child.thread.exchange = exchange;
 	child.loop->protocol->handle(exchange);
@@ -302,7 +302,6 @@ serve_one(void)
 	/* The last one's: a child that ends has no use for it. */
 	if (child.conn.exchange != NULL)
 		loop_exchange_end(loop, &child.conn);
-	atomic_store(&loop->now, request->now);
 	child.conn.peer = request->peer;
 	if (request->is_last)
 		atomic_store(&loop->end_wanted, LOOP_DRAINS);

@@ -14,6 +14,12 @@
 struct loop;
 
 /*
+ * A page of memory, or what comes near it: what a child writes begins with
+ * one, so that it is copied once.
+ */
+#define CHILD_PAGE	4096
+
+/*
  * Called once in the forker: what is the same in all children is done here,
  * since each page that a child writes is copied for it.  Nothing may be
  * logged by the forker afterwards.

@@ -31,6 +31,17 @@ size_of(const struct exchange_pool *pool)
 	    OUTPUT_SIZE;
 }
 
+static void *
+block(const struct exchange_pool *pool)
+{
+	void *memory;
+
+	if (pool->alignment == 0)
+		return malloc(size_of(pool));
+	errno = posix_memalign(&memory, pool->alignment, size_of(pool));
+	return errno == 0 ? memory : NULL;
+}
+
 static COLD struct exchange *
 make(const struct exchange_pool *pool)
 {
@@ -39,7 +50,7 @@ make(const struct exchange_pool *pool)
 	struct exchange *exchange;
 	char *memory;
 
-	memory = malloc(size_of(pool));
+	memory = block(pool);
 	if (memory == NULL)
 		return NULL;
 	exchange = (struct exchange *)memory;

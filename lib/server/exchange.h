@@ -69,6 +69,7 @@ struct exchange_pool {
 	struct exchange	*first;
 	unsigned	 count;
 	size_t		 protocol_size;
+	size_t		 alignment;	/* of an exchange; 0: any */
 	struct memory	*counted;	/* NULL: nobody counts */
 };
 

@@ -252,6 +252,7 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 	descriptor_close(server->handover[1]);
 	set_signals();
 	loop->pool.protocol_size = loop->protocol->exchange_size;
+	loop->pool.alignment = CHILD_PAGE;
 	(void)pthread_mutex_init(&loop->pool_lock, NULL);
 	if (server_begin(server) == -1)
 		fail(&forker);
