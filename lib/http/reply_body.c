@@ -174,8 +174,11 @@ reply_push(struct http *http, bool wait)
 static int
 put(struct http *http, const void *data, size_t length)
 {
-	const int kept = output_keep(output_of(http), data, length);
+	int kept;
 
+	if (output_keep_short(output_of(http), data, length))
+		return 0;
+	kept = output_keep(output_of(http), data, length);
 	if (kept == 1)
 		return 0;
 	if (kept == -1)

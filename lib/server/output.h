@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "memory.h"
 #include "spool.h"
@@ -71,6 +72,29 @@ static inline bool
 output_is_empty(const struct output *output)
 {
 	return STAILQ_EMPTY(&output->segments);
+}
+
+/*
+ * Appends a copy of data where it goes behind what the output's own memory has,
+ * as a short reply does; false if it does not.
+ */
+static inline bool
+output_keep_short(struct output *output, const void *data, size_t length)
+{
+	struct segment *first = &output->first;
+
+	if (length > first->size - first->end || output->spool.length > 0 ||
+	    output->memory + length > output->memory_limit)
+		return false;
+	if (STAILQ_EMPTY(&output->segments))
+		STAILQ_INSERT_TAIL(&output->segments, first, entry);
+	else if (STAILQ_FIRST(&output->segments) != first ||
+	    STAILQ_NEXT(first, entry) != NULL)
+		return false;
+	memcpy(first->data + first->end, data, length);
+	first->end += length;
+	output->memory += length;
+	return true;
 }
 
 /*

@@ -83,21 +83,37 @@ send_several(const struct output *output, int socket)
 	return sendmsg(socket, &message, flags);
 }
 
+/* All that there was has been sent, and was in the output's own memory. */
+static void
+consume_first(struct output *output)
+{
+	struct segment *first = &output->first;
+
+	output->sent += first->end - first->start;
+	output->memory = 0;
+	first->start = first->end = output->headroom;
+	STAILQ_INIT(&output->segments);
+}
+
 static enum sent
 send_memory(struct output *output, int socket)
 {
 	const struct segment *first = STAILQ_FIRST(&output->segments);
 	const size_t length = first->end - first->start;
-	const ssize_t n = STAILQ_NEXT(first, entry) == NULL &&
-	    length <= AT_ONCE ? bare_send(socket, first->data + first->start,
-	    length, SEND) : send_several(output, socket);
+	const bool is_all = STAILQ_NEXT(first, entry) == NULL;
+	const ssize_t n = is_all && length <= AT_ONCE ? bare_send(socket,
+	    first->data + first->start, length, SEND)
+	    : send_several(output, socket);
 
 	if (n == -1) {
 		if (errno == EINTR)
 			return SENT_ALL;	/* so far: the caller goes on */
 		return errno == EAGAIN ? SENT_PART : SENT_FAILED;
 	}
-	consume(output, (size_t)n);
+	if (is_all && (size_t)n == length && first == &output->first)
+		consume_first(output);
+	else
+		consume(output, (size_t)n);
 	return SENT_ALL;
 }
 
