@@ -182,6 +182,18 @@ for my $mode (@modes) {
 	$server->stop;
 }
 
+# A reply for which --memory has no room is not lost in silence.
+for my $mode (@modes) {
+	my $server = serve($mode, 1, args => ["--memory=10K"],
+	    quiet => qr/cannot keep|child \d+ ended/);
+
+	sender($server)->send("much 60000");
+	ok($server->log_like(qr/much: ENOMEM|cannot keep the reply to client 127\.0\.0\.1, request "datagram of 10 bytes": Cannot allocate memory/),
+	    "$mode: no memory for a reply: the log says so");
+	is(ask($server, "echo on"), "on, ready", "and it goes on");
+	$server->stop;
+}
+
 # Every address: the reply comes from the one that was written to.
 for my $bind (":0", "udp:0.0.0.0:0") {
 	my $server = serve("single", 0, bind => [$bind]);

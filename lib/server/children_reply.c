@@ -133,6 +133,27 @@ children_send_held(struct loop *loop)
 	}
 }
 
+/* A datagram goes out as one piece, when all of it is there. */
+static bool
+is_datagram(const struct loop *loop)
+{
+	return loop->protocol->send != NULL;
+}
+
+static int
+keep(const struct loop *loop, struct output *output, const char *data,
+    size_t length)
+{
+	int kept;
+
+	if (!is_datagram(loop))
+		return output_append(output, data, length);
+	kept = output_keep(output, data, length);
+	if (kept == 0)
+		errno = ENOMEM;		/* --memory is taken */
+	return kept == 1 ? 0 : -1;
+}
+
 /* Whether it is time to send although the reply may yet fail. */
 static void
 send_some(struct loop *loop, struct child *child, bool is_flush)
@@ -140,6 +161,8 @@ send_some(struct loop *loop, struct child *child, bool is_flush)
 	struct connection *conn = child->conn;
 	struct output *output = &conn->exchange->output;
 
+	if (is_datagram(loop))
+		return;
 	if (is_flush || output->spool.length > 0 || output->sent > 0 ||
 	    output->memory > loop->settings->reply_memory / 2) {
 		drive_arm(conn);	/* how it ends is not known here */
@@ -173,7 +196,7 @@ take_record(struct loop *loop, struct child *child,
 	case RECORD_FLUSH:
 		if (child->is_dropped)
 			return true;
-		if (output_append(output, data, record->length) == -1)
+		if (keep(loop, output, data, record->length) == -1)
 			break;
 		send_some(loop, child, record->record == RECORD_FLUSH);
 		return true;
@@ -193,7 +216,7 @@ take_record(struct loop *loop, struct child *child,
 	case RECORD_END:
 		if (record->state_length > sizeof(record->state) ||
 		    (!child->is_dropped &&
-		    output_append(output, data, record->length) == -1))
+		    keep(loop, output, data, record->length) == -1))
 			break;
 		loop->protocol->restore_outcome(conn->exchange, record->state,
 		    record->state_length);
