@@ -255,7 +255,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct said copy = { NULL, 0, 0 };
 
 	if (loop == NULL)
-		loop = serving_open(&handler, &strategy_single);
+		loop = serving_open(tine_http_server(&handler),
+		    &strategy_single);
 	begin(&whole, 0);
 	feed(&whole, text, size);
 	finish(&whole);

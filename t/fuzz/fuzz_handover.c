@@ -39,7 +39,8 @@ open_all(void)
 	static const struct tine_http_handler handler = { .do_method = get };
 	int pair[2];
 
-	loop = serving_open(&handler, &strategy_single);
+	loop = serving_open(tine_http_server(&handler),
+	    &strategy_single);
 	if (handover_pair(pair) == -1)
 		abort();
 	out = pair[0];

@@ -1,35 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libFuzzer: what a child of mode fork, whose handler may have written over
- * anything, and its forker say to their worker.  The input is packets: a byte
- * (1: a descriptor comes with it, 2: it is the forker's), the length in two
- * bytes, the lower first, and so many bytes.
+ * libFuzzer: what a child of mode fork and its forker say to their worker; the
+ * input is as crew.h has it.
  */
 #include <sys/socket.h>
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/base/descriptor.h"
-#include "../../lib/server/children.h"
-#include "../../lib/server/server.h"
-
+#include "crew.h"
 #include "serving.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 static struct loop *serving;
-
-static void
-make_pair(int type, int pair[2])
-{
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-	    pair) == -1)
-		abort();
-}
 
 /* A connection whose request is whole. */
 static struct connection *
@@ -49,69 +35,6 @@ make_connection(int fd)
 	return conn;
 }
 
-static struct child *
-make_child(int fd, struct connection *conn)
-{
-	struct child *child = calloc(1, sizeof(*child));
-
-	if (child == NULL)
-		abort();
-	child->source.fd = fd;
-	child->source.ready = child_ready;
-	child->pid = INT32_MAX;		/* nobody's */
-	children.count++;
-	child_add_spare(child);
-	if (loop_watch(serving, &child->source) == -1)
-		abort();
-	child_begin(serving, child, conn);
-	return child;
-}
-
-static void
-begin_crew(int channel)
-{
-	if (children_open(serving->settings) == -1)
-		abort();
-	children.channel.fd = channel;
-	if (loop_watch(serving, &children.channel) == -1)
-		abort();
-}
-
-/* Everything as it was; what still waits is ended as at a stop. */
-static void
-end_crew(void)
-{
-	struct child *child;
-
-	while ((child = TAILQ_FIRST(&children.busy)) != NULL)
-		child_failed(serving, child);
-	poller_remove(serving->poller, children.channel.fd);
-	children_close();
-	descriptor_close(children.channel.fd);
-	for (uint32_t i = 0; i < serving->table.used; i++) {
-		struct connection *conn = &serving->table.entries[i];
-
-		if (conn->state == CONNECTION_FREE)
-			continue;
-		atomic_fetch_or(&conn->ready, CONNECTION_OWNED);
-		drive_end(serving, conn);
-	}
-	atomic_store(&serving->end_wanted, LOOP_RUNS);
-	if (serving->table.count != 0 || serving->held != 0 ||
-	    atomic_load(&serving->line->busy) != 0 ||
-	    atomic_load(serving->space.used) != 0)
-		abort();
-}
-
-static void
-say_packet(int socket, const uint8_t *data, size_t length, bool has_fd)
-{
-	const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	(void)descriptor_pass(socket, data, length, &fd, has_fd ? 1 : 0);
-	(void)close(fd);
-}
-
 static void
 take_reply(int client)
 {
@@ -121,56 +44,20 @@ take_reply(int client)
 		;
 }
 
-static void
-feed(const uint8_t *data, size_t size, struct child *child, int childs,
-    int forkers)
-{
-	const struct source *source = &child->source;
-
-	while (size >= 3) {
-		size_t length = data[1] | (size_t)data[2] << 8;
-
-		if (length > size - 3)
-			length = size - 3;
-		if ((data[0] & 2) == 0)
-			say_packet(childs, data + 3, length,
-			    (data[0] & 1) != 0);
-		else
-			say_packet(forkers, data + 3, length,
-			    (data[0] & 1) != 0);
-		/* A child that was let go is in another list, or freed. */
-		if (TAILQ_FIRST(&children.busy) == child)
-			child_ready(serving, &child->source, POLLER_READ);
-		if ((data[0] & 2) != 0)
-			children_hear(serving, &children.channel, POLLER_READ);
-		children_send_held(serving);
-		data += 3 + length;
-		size -= 3 + length;
-	}
-	(void)source;
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct tine_http_handler handler = { .do_GET = NULL };
-	int client[2], childs[2], channel[2], before;
-	struct child *child;
+	int client[2], before;
 
 	if (serving == NULL)
-		serving = serving_open(&handler, &strategy_single);
+		serving = serving_open(tine_http_server(&handler),
+		    &strategy_single);
 	before = serving_descriptors();
-	make_pair(SOCK_STREAM, client);
-	make_pair(SOCK_SEQPACKET, childs);
-	make_pair(SOCK_SEQPACKET, channel);
-	begin_crew(channel[0]);
-	child = make_child(childs[0], make_connection(client[0]));
-	feed(data, size, child, childs[1], channel[1]);
+	crew_pair(SOCK_STREAM, client);
+	crew_say(serving, make_connection(client[0]), data, size);
 	take_reply(client[1]);
-	end_crew();
 	(void)close(client[1]);
-	(void)close(childs[1]);
-	(void)close(channel[1]);
 	if (serving_descriptors() != before)
 		abort();
 	return 0;

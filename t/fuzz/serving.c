@@ -12,10 +12,9 @@
 
 static const int nobody[2] = { -1, -1 };
 
-static struct tine_server *
-make_server(const struct tine_http_handler *handler)
+static void
+prepare(struct tine_server *server)
 {
-	struct tine_server *server = tine_http_server(handler);
 	struct settings *settings;
 
 	if (server == NULL)
@@ -35,16 +34,14 @@ make_server(const struct tine_http_handler *handler)
 	    0, 0), SERVER_JOURNAL, &server->board->lines[0].log_used[0]);
 	journal_open(&server->errors, -1, scoreboard_journal(server->board,
 	    0, 1), SERVER_JOURNAL, &server->board->lines[0].log_used[1]);
-	return server;
 }
 
 struct loop *
-serving_open(const struct tine_http_handler *handler,
-    const struct strategy *strategy)
+serving_open(struct tine_server *server, const struct strategy *strategy)
 {
 	static struct loop loop;
-	struct tine_server *server = make_server(handler);
 
+	prepare(server);
 	loop.settings = &server->settings;
 	loop.protocol = server->protocol;
 	loop.strategy = strategy;

@@ -17,10 +17,10 @@
 #define SERVING_BODY	1000
 
 /*
- * Opens the one loop of the process, which has one thread; handler and
- * strategy are borrowed.  Aborts on failure.
+ * Opens the one loop of the process, which has one thread.  Takes server, or
+ * aborts if that is NULL or the loop cannot be had.
  */
-struct loop	*serving_open(const struct tine_http_handler *handler,
+struct loop	*serving_open(struct tine_server *server,
 		    const struct strategy *strategy);
 
 /* How many descriptors are open: as many again if none was leaked. */
