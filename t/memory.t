@@ -21,6 +21,19 @@ sub memory_of {
 	return rss_of($worker);
 }
 
+# What an idle worker shares with nobody: it begins as a copy of the master,
+# and each page that it writes is its own then.
+if (($ENV{TINE_SANITIZER} // "no") eq "no") {
+	my $server = start(mode => "single", workers => 2);
+	for my $worker ($server->workers_of) {
+		my $own;
+		wait_for { ($own) = slurp("/proc/$worker/smaps_rollup") =~
+		    /^Private_Dirty:\s+(\d+)/m; defined $own };
+		cmp_ok($own, "<=", 124, "a worker at rest has $own KiB");
+	}
+	$server->stop;
+}
+
 each_mode {
 	my ($mode, $workers) = @_;
 	my $server = start(mode => $mode, workers => $workers,

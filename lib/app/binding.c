@@ -3,11 +3,14 @@
  * See binding.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "../prefork/upgrade.h"
 #include "../server/server.h"
@@ -103,18 +106,28 @@ bind_all(struct tine_server *server)
 	return status;
 }
 
+/* UINT_MAX if it cannot be read. */
+static unsigned
+system_backlog(void)
+{
+	const int fd = open("/proc/sys/net/core/somaxconn",
+	    O_RDONLY | O_CLOEXEC);
+	char text[16];
+	const ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	descriptor_close(fd);
+	if (n <= 0)
+		return UINT_MAX;
+	text[n] = '\0';
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
 /* What the system cuts off is said; what cannot be read is not. */
 static void
 check_backlog(struct tine_server *server)
 {
-	FILE *in = fopen("/proc/sys/net/core/somaxconn", "re");
-	unsigned most = UINT_MAX;
+	const unsigned most = system_backlog();
 
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's number fits */
-	if (in != NULL && fscanf(in, "%u", &most) != 1)
-		most = UINT_MAX;
-	if (in != NULL)
-		(void)fclose(in);
 	if (server->settings.backlog > most)
 		server_log(server, TINE_LOG_WARNING, "--backlog=%u: the "
 		    "system allows %u (see net.core.somaxconn)",

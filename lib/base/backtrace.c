@@ -44,9 +44,10 @@ note_frame(struct _Unwind_Context *context, void *argument)
 }
 
 /*
- * backtrace(3) would load the unwinder's library when it is first called, and
- * what is mapped makes each fork(2) of mode fork slower: configure links the
- * unwinder into this library, if it can.
+ * backtrace(3) would load the unwinder's library when it is first called: in a
+ * signal handler, where a sandbox may refuse it.  So the unwinder is called
+ * here by its name, and linked into this library, if configure can do that:
+ * what is mapped makes each fork(2) of mode fork slower.
  */
 static __attribute__((noinline)) void
 gather(struct frames *frames, int most)
@@ -54,17 +55,6 @@ gather(struct frames *frames, int most)
 	frames->count = 0;
 	frames->most = most;
 	(void)_Unwind_Backtrace(note_frame, frames);
-}
-
-void
-backtrace_prepare(void)
-{
-	struct frames frames;
-	Dl_info where;
-
-	gather(&frames, 2);
-	if (frames.count > 0)
-		(void)dladdr(frames.at[0], &where);
 }
 
 static void

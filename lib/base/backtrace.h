@@ -7,9 +7,6 @@
 
 #include <stddef.h>
 
-/* Loads what backtrace_write() needs; call it once before. */
-void	backtrace_prepare(void);
-
 /*
  * Gives a line for each function to say, in a signal handler too.  Names of
  * static functions come from the symbol table of their file, if it has one.

@@ -27,7 +27,8 @@ static const char default_page[] =
 /* Is filled twice: at first out is NULL, and the length is what is sought. */
 struct page {
 	char	*out;
-	size_t	 size, length;
+	size_t	 size;		/* of out, a NUL's room too */
+	size_t	 length;
 };
 
 static void
@@ -83,50 +84,58 @@ page_fill(struct page *page, const char *format, int code, const char *message,
 	}
 }
 
-static char *
-page_make(const struct http_class *class, int code, const char *message,
-    const char *explain, size_t *length)
+/* The length of a page, or with room in page->out the page itself. */
+static size_t
+page_make(struct page *page, const struct http_class *class, int code,
+    const char *message, const char *explain)
 {
 	const char *format = class->handler.error_message_format;
-	struct page page = { .out = NULL };
 
-	if (format == NULL)
-		format = default_page;
-	page_fill(&page, format, code, message, explain);
-	page.size = page.length + 1;
-	page.out = malloc(page.size);
-	if (page.out == NULL)
-		return NULL;
-	*length = page.length;
-	page.length = 0;
-	page_fill(&page, format, code, message, explain);
-	page.out[page.length] = '\0';
-	return page.out;
+	page->length = 0;
+	page_fill(page, format != NULL ? format : default_page, code, message,
+	    explain);
+	return page->length;
 }
 
+/* The head of such a reply, into size bytes of text if there are so many. */
+static size_t
+lost_head(const struct http_class *class, int code, size_t length, char *text,
+    size_t size)
+{
+	/* cppcheck-suppress nullPointer ; there it has no size */
+	const int n = snprintf(text, size, "HTTP/1.%d %d %s\r\nServer: %s\r\n"
+	    "Content-Type: %s\r\nContent-Length: %zu\r\n"
+	    "%sConnection: close\r\n\r\n", class->is_11, code,
+	    status_find(code)->phrase, class->version,
+	    class->handler.error_content_type, length,
+	    code == 503 ? "Retry-After: 10\r\n" : "");
+
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/*
+ * Measured first, in memory of just that size: what a worker allocates at its
+ * start and frees again would leave pages that it has to itself.
+ */
 char *
 reply_prepare(const struct http_class *class, int code, size_t *length,
     size_t *head)
 {
 	const struct status *status = status_find(code);
-	size_t size;
-	char *page, *text = NULL;
-	int n;
+	struct page page = { .out = NULL };
+	const size_t size = page_make(&page, class, code, status->phrase,
+	    status->explain);
+	char *text;
 
-	page = page_make(class, code, status->phrase, status->explain, &size);
-	if (page == NULL)
+	*head = lost_head(class, code, size, NULL, 0);
+	*length = *head + size;
+	text = malloc(*length + 1);
+	if (text == NULL)
 		return NULL;
-	n = asprintf(&text, "HTTP/1.%d %d %s\r\nServer: %s\r\n"
-	    "Content-Type: %s\r\nContent-Length: %zu\r\n"
-	    "%sConnection: close\r\n\r\n%s", class->is_11, code,
-	    status->phrase, class->version,
-	    class->handler.error_content_type, size,
-	    code == 503 ? "Retry-After: 10\r\n" : "", page);
-	free(page);
-	if (n == -1)
-		return NULL;
-	*length = (size_t)n;
-	*head = (size_t)n - size;
+	(void)lost_head(class, code, size, text, *head + 1);
+	page.out = text + *head;
+	page.size = size + 1;
+	(void)page_make(&page, class, code, status->phrase, status->explain);
 	return text;
 }
 
@@ -188,22 +197,25 @@ send_page(struct http *http, const char *message, const char *explain,
 {
 	const char *type = http->class->handler.error_content_type;
 	struct tine_request *req = &http->request;
-	size_t length = 0;
-	char *page;
+	struct page page = { .out = NULL };
+	const size_t length = page_make(&page, http->class, http->reply.code,
+	    message, explain);
 	int result = 0;
 
-	page = page_make(http->class, http->reply.code, message, explain,
-	    &length);
-	if (page == NULL)
+	page.out = malloc(length + 1);
+	if (page.out == NULL)
 		return reply_stick(http, ENOMEM);
+	page.size = length + 1;
+	(void)page_make(&page, http->class, http->reply.code, message,
+	    explain);
 	if (tine_send_header(req, "Content-Type", type) == -1 ||
 	    (http->class->is_11 && tine_send_headerf(req, "Content-Length",
 	    "%zu", length) == -1) ||
 	    add_error_fields(http, fields) == -1 ||
 	    tine_end_headers(req) == -1 ||
-	    tine_write(req, page, length) == -1)
+	    tine_write(req, page.out, length) == -1)
 		result = -1;
-	free(page);
+	free(page.out);
 	return result;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bsd/string.h>
+
 #include "../base/failure.h"
 #include "../base/public.h"
 #include "../server/server.h"
@@ -53,14 +55,17 @@ make_version(struct http_class *class)
 {
 	const struct tine_http_handler *handler = &class->handler;
 	const char *system = or(handler->sys_version, "");
-	char *text;
-	const int length = asprintf(&text, "%s%s%s", handler->server_version,
-	    *system != '\0' ? " " : "", system);
+	const size_t size = strlen(handler->server_version) + 1 +
+	    strlen(system) + 1;
+	char *text = malloc(size);
 
-	if (length == -1)
+	if (text == NULL)
 		return -1;
+	(void)strlcpy(text, handler->server_version, size);
+	if (*system != '\0')
+		(void)strlcat(text, " ", size);
+	class->version_length = strlcat(text, system, size);
 	class->version = text;
-	class->version_length = (size_t)length;
 	return 0;
 }
 

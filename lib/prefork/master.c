@@ -380,10 +380,12 @@ supervise(struct master *master)
 static void
 open_journal(struct master *master)
 {
+	/* No part of the stack, which each worker has a copy of. */
+	static char log[8192];
 	struct tine_server *server = master->server;
 
-	journal_open(&server->errors, server->log_fds[1], master->log,
-	    sizeof(master->log), &master->log_used);
+	journal_open(&server->errors, server->log_fds[1], log, sizeof(log),
+	    &master->log_used);
 }
 
 /* What comes after is written by the server itself. */

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../base/backtrace.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "capabilities.h"
@@ -132,8 +131,6 @@ get_ready(struct tine_server *server)
 		if (server->settings.spool_dir == NULL)
 			return failure("no memory for a path");
 	}
-	/* It would be loaded, and be refused, when a handler has crashed. */
-	backtrace_prepare();
 	sandbox.is_ready = true;
 	return 0;
 }

@@ -65,7 +65,6 @@ struct master {
 	uint64_t		 started;	/* ms */
 	unsigned		 interrupts;	/* SIGINTs seen */
 	int			 signals;	/* signalfd */
-	char			 log[8192];	/* of the error log's journal */
 	_Atomic uint32_t	 log_used;
 	sigset_t		 mask_before;
 	bool			 has_terminal;	/* as standard input */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,13 +149,16 @@ find_in_path(const struct tine_server *server)
 static char *
 find_running(void)
 {
-	char path[4096];
-	const ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *path = malloc(PATH_MAX);
+	const ssize_t n = path == NULL ? -1
+	    : readlink("/proc/self/exe", path, PATH_MAX - 1);
 
-	if (n == -1)
+	if (n == -1) {
+		free(path);
 		return NULL;
+	}
 	path[n] = '\0';
-	return strdup(path);
+	return path;
 }
 
 /* Where the program is now: the link of its path may have moved. */

@@ -8,8 +8,8 @@
  * their worth.  A timer ends the process if one of them hangs; after a fault
  * in one of them the next is taken, or the next connection, a few times.
  *
- * The unwinder and dladdr(3) are not async-signal-safe by the letter; they
- * are called once at the start, so that they need not load anything here.
+ * The unwinder and dladdr(3) are not async-signal-safe by the letter, but are
+ * linked and need not load anything here.
  */
 #include <sys/time.h>
 
@@ -371,7 +371,6 @@ watch_exits(void)
 void
 crash_open(struct loop *loop)
 {
-	backtrace_prepare();
 	watch_exits();
 	crash.loop = loop;
 	crash.pid = getpid();
@@ -387,7 +386,6 @@ crash_open_forker(struct loop *loop)
 	static char memory[CRASH_STACK];
 	const stack_t alternate = { .ss_sp = memory, .ss_size = CRASH_STACK };
 
-	backtrace_prepare();
 	watch_exits();
 	(void)sigaltstack(&alternate, NULL);
 	/* A child's only thread may be left, and another one keep the process. */

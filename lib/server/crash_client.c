@@ -64,10 +64,10 @@ crash_claim_own(struct loop *loop, const struct thread *self)
 struct exchange *
 crash_claim_other(struct loop *loop, enum claim_state *state)
 {
-	for (unsigned i = 0; i < SLOTS; i++) {
-		*state = crash_claim(&loop->crew.claims[i]);
+	for (unsigned i = 0; i < loop->claim_count; i++) {
+		*state = crash_claim(&loop->claims[i]);
 		if (*state != CLAIM_NONE)
-			return loop->crew.claims[i].exchange;
+			return loop->claims[i].exchange;
 	}
 	return NULL;
 }

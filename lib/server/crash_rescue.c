@@ -129,8 +129,8 @@ await_handlers(struct loop *loop)
 static void
 answer_others(struct loop *loop)
 {
-	while (crash.next < SLOTS) {
-		struct claim *other = &loop->crew.claims[crash.next++];
+	while (crash.next < loop->claim_count) {
+		struct claim *other = &loop->claims[crash.next++];
 		struct connection *conn;
 
 		if (crash_claim(other) != CLAIM_QUIET)

@@ -316,10 +316,13 @@ listener_defer(struct listener *listener, bool on)
 {
 	/* A client that says nothing is accepted after about a second. */
 	const int seconds = on ? 1 : 0;
+	bool is_deferred;
 
 	if (listener->endpoint.address.any.sa_family == AF_UNIX ||
 	    listener->endpoint.type != SOCK_STREAM)
 		return;
-	listener->is_deferred = setsockopt(listener->source.fd, IPPROTO_TCP,
+	is_deferred = setsockopt(listener->source.fd, IPPROTO_TCP,
 	    TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)) == 0 && on;
+	if (listener->is_deferred != is_deferred)
+		listener->is_deferred = is_deferred;
 }

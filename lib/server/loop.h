@@ -126,7 +126,6 @@ struct crew {
 	atomic_bool	 watcher_ends;
 	atomic_bool	 back_wanted;
 	_Atomic uint32_t slots[SLOTS / 32];	/* bits: slots in use */
-	struct claim	 claims[SLOTS];	/* of the handlers in them */
 };
 
 /*
@@ -216,6 +215,9 @@ struct loop {
 	struct crew		 crew;		/* under its own lock */
 	pthread_mutex_t		 pool_lock;
 	struct exchange_pool	 pool;		/* under pool_lock */
+	/* Of the handlers in hand: as many as there are lines for them. */
+	unsigned		 claim_count;	/* SLOTS at most */
+	struct claim		 claims[];
 };
 
 /* The thread that is running, or NULL outside of a loop. */
@@ -246,9 +248,12 @@ loop_turns(const struct loop *loop)
 	return atomic_load_explicit(&loop->turns, memory_order_relaxed);
 }
 
+/* A loop for a process of board, which free(3) frees; NULL with errno. */
+struct loop *loop_new(struct scoreboard *board);
+
 /*
- * Makes the loop ready to run; listeners, journals, board and hooks have been
- * filled in by the caller.  loop_start() then makes ready for threads, and may
+ * Makes the loop ready to run; listeners, journals and hooks have been filled
+ * in by the caller.  loop_start() then makes ready for threads, and may
  * wait for other processes.  Both return -1 with errno and the text of
  * tine_error().
  */
@@ -470,7 +475,7 @@ static inline struct claim *
 handler_claim(struct loop *loop, const struct thread *thread)
 {
 	return thread == NULL || thread->slot == SLOT_NONE ? NULL
-	    : &loop->crew.claims[thread->slot % SLOTS];
+	    : &loop->claims[thread->slot % SLOTS];
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "../base/descriptor.h"
@@ -77,6 +78,21 @@ set_patience(struct loop *loop)
 	loop->patience[CONNECTION_BODY] = settings->body_timeout;
 	loop->patience[CONNECTION_DRAINING] = settings->send_timeout;
 	loop->patience[CONNECTION_LINGERING] = settings->linger_read;
+}
+
+struct loop *
+loop_new(struct scoreboard *board)
+{
+	const unsigned count = board->handlers < SLOTS ? board->handlers
+	    : SLOTS;
+	struct loop *loop = calloc(1, sizeof(*loop) +
+	    count * sizeof(loop->claims[0]));
+
+	if (loop == NULL)
+		return NULL;
+	loop->board = board;
+	loop->claim_count = count;
+	return loop;
 }
 
 int

@@ -441,10 +441,73 @@ server_board(const struct tine_server *server, unsigned workers, int *fd)
 	return board;
 }
 
+/*
+ * A process that a handler forks is none of ours: what it held open would keep
+ * clients waiting for their end, and the port from being free.
+ */
+static struct loop *guarded;
+
+/* Whether it is the client that the handler speaks to, which forks. */
+static bool
+is_spoken_to(const struct loop *loop, const struct connection *conn)
+{
+	return loop->protocol->is_conversation && thread_self != NULL &&
+	    thread_self->exchange != NULL &&
+	    thread_self->exchange->conn == conn;
+}
+
+static void
+forked_by_handler(void)
+{
+	const struct loop *loop = guarded;
+
+	if (loop == NULL)
+		return;
+	guarded = NULL;
+	for (size_t i = 0; i < loop->listener_count; i++)
+		descriptor_close(loop->listeners[i].source.fd);
+	for (uint32_t i = 0; i < loop->table.used; i++) {
+		const struct connection *conn = &loop->table.entries[i];
+
+		if (conn->state != CONNECTION_FREE && !is_spoken_to(loop, conn))
+			descriptor_close(conn->fd);
+	}
+	descriptor_close(loop->server->control);
+	descriptor_close(loop->server->handover[0]);
+	descriptor_close(loop->server->handover[1]);
+}
+
+/* For the protocol, which a module may change; else nothing is written. */
+static void
+prepare_listeners(struct tine_server *server)
+{
+	const struct protocol *protocol = server->protocol;
+	void (*ready)(struct loop *, struct source *, unsigned) =
+	    protocol->receive != NULL ? packets_ready : accept_ready;
+
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct listener *listener = &server->listeners[i];
+
+		if (listener->source.ready != ready)
+			listener->source.ready = ready;
+		listener_defer(listener, !protocol->speaks_first);
+	}
+}
+
+/*
+ * What is the same in each worker is done once, before they are forked: then
+ * they share the memory of it.
+ */
 void
 server_settle(struct tine_server *server)
 {
+	static bool is_guarded;
+
+	if (!is_guarded)
+		is_guarded = pthread_atfork(NULL, NULL,
+		    forked_by_handler) == 0;
 	tzset();		/* once, not in each child */
+	prepare_listeners(server);
 	server_bound(&server->settings);
 	server_disregard(SIGPIPE);	/* sendfile(2) has no MSG_NOSIGNAL */
 	server_disregard(SIGXFSZ);	/* a file's limit is an error as any */
@@ -538,12 +601,10 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 {
 	struct scoreboard *board = server->board;
 
-	memset(loop, 0, sizeof(*loop));
 	loop->settings = &server->settings;
 	loop->protocol = server->protocol;
 	loop->strategy = strategy_of(&server->settings);
 	loop->server = server;
-	loop->board = board;
 	loop->index = index;
 	loop->line = &board->lines[index];
 	loop->space.used = board->spooled;
@@ -560,61 +621,8 @@ fill_loop(struct tine_server *server, struct loop *loop, unsigned index)
 	loop->accept_limit = UINT32_MAX;
 	loop->turn_within = -1;
 	handover_open(loop, server->handover);
-	for (size_t i = 0; i < server->listener_count; i++) {
-		server->listeners[i].source.ready =
-		    server->protocol->receive != NULL ? packets_ready
-		    : accept_ready;
-		listener_defer(&server->listeners[i],
-		    !server->protocol->speaks_first);
-	}
+	prepare_listeners(server);
 	atomic_store(&loop->line->pid, getpid());
-}
-
-/*
- * A process that a handler forks is none of ours: what it held open would keep
- * clients waiting for their end, and the port from being free.
- */
-static struct loop *guarded;
-
-/* Whether it is the client that the handler speaks to, which forks. */
-static bool
-is_spoken_to(const struct loop *loop, const struct connection *conn)
-{
-	return loop->protocol->is_conversation && thread_self != NULL &&
-	    thread_self->exchange != NULL &&
-	    thread_self->exchange->conn == conn;
-}
-
-static void
-forked_by_handler(void)
-{
-	const struct loop *loop = guarded;
-
-	if (loop == NULL)
-		return;
-	guarded = NULL;
-	for (size_t i = 0; i < loop->listener_count; i++)
-		descriptor_close(loop->listeners[i].source.fd);
-	for (uint32_t i = 0; i < loop->table.used; i++) {
-		const struct connection *conn = &loop->table.entries[i];
-
-		if (conn->state != CONNECTION_FREE && !is_spoken_to(loop, conn))
-			descriptor_close(conn->fd);
-	}
-	descriptor_close(loop->server->control);
-	descriptor_close(loop->server->handover[0]);
-	descriptor_close(loop->server->handover[1]);
-}
-
-static void
-guard_forks(struct loop *loop)
-{
-	static bool is_registered;
-
-	guarded = loop;
-	if (!is_registered && loop != NULL)
-		is_registered = pthread_atfork(NULL, NULL,
-		    forked_by_handler) == 0;
 }
 
 static void
@@ -623,7 +631,7 @@ serve(struct tine_server *server, struct loop *loop)
 	worker_line_state(loop->line, WORKER_IDLE, clock_ms());
 	if (server->is_program) {
 		crash_open(loop);
-		guard_forks(loop);
+		guarded = loop;
 	}
 	/* What ends serve_forever() does not concern a single request. */
 	if (!loop_is_single_shot(loop)) {
@@ -633,7 +641,7 @@ serve(struct tine_server *server, struct loop *loop)
 			    &server->end_wanted));
 	}
 	loop_run(loop);
-	guard_forks(NULL);
+	guarded = NULL;
 	crash_close(loop);
 	if (!loop_is_single_shot(loop)) {
 		atomic_store(&server->loop, NULL);
@@ -689,7 +697,7 @@ server_work(struct tine_server *server, unsigned index,
 
 	if (server_confine(server, CONFINED_NOT_YET) == -1)
 		return -1;
-	loop = malloc(sizeof(*loop));
+	loop = loop_new(server->board);
 	if (loop == NULL)
 		return failure("no memory for the loop");
 	server->index = index;
@@ -785,7 +793,7 @@ handle_request(struct tine_server *server, int timeout)
 
 	if (server_confine(server, CONFINED_NOT_YET) == -1)
 		return -1;
-	loop = malloc(sizeof(*loop));
+	loop = loop_new(server->board);
 	if (loop == NULL)
 		return failure("no memory for the loop");
 	open_journals(server, 0);

@@ -146,10 +146,10 @@ tick(struct loop *loop)
 	    loop_now(loop) < loop->judge_after ||
 	    atomic_load(&loop->line->busy) == 0)
 		return;
-	for (unsigned i = 0; i < loop->board->handlers && i < SLOTS; i++) {
+	for (unsigned i = 0; i < loop->claim_count; i++) {
 		const struct handler_line *line = scoreboard_handler(
 		    loop->board, loop->index, i);
-		struct claim *claim = &loop->crew.claims[i];
+		struct claim *claim = &loop->claims[i];
 		const unsigned word = claim_look(claim);
 
 		if (claim_state(word) == CLAIM_NONE ||

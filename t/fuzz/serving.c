@@ -39,25 +39,27 @@ prepare(struct tine_server *server)
 struct loop *
 serving_open(struct tine_server *server, const struct strategy *strategy)
 {
-	static struct loop loop;
+	struct loop *loop;
 
 	prepare(server);
-	loop.settings = &server->settings;
-	loop.protocol = server->protocol;
-	loop.strategy = strategy;
-	loop.server = server;
-	loop.board = server->board;
-	loop.line = &server->board->lines[0];
-	loop.space.used = server->board->spooled;
-	loop.space.limit = 1 << 20;
-	loop.space.dir = "/tmp";
-	loop.requests = &server->requests;
-	loop.errors = &server->errors;
-	loop.accept_limit = UINT32_MAX;
-	handover_open(&loop, nobody);
-	if (loop_open(&loop) == -1 || loop_start(&loop) == -1)
+	loop = loop_new(server->board);
+	if (loop == NULL)
 		abort();
-	return &loop;
+	loop->settings = &server->settings;
+	loop->protocol = server->protocol;
+	loop->strategy = strategy;
+	loop->server = server;
+	loop->line = &server->board->lines[0];
+	loop->space.used = server->board->spooled;
+	loop->space.limit = 1 << 20;
+	loop->space.dir = "/tmp";
+	loop->requests = &server->requests;
+	loop->errors = &server->errors;
+	loop->accept_limit = UINT32_MAX;
+	handover_open(loop, nobody);
+	if (loop_open(loop) == -1 || loop_start(loop) == -1)
+		abort();
+	return loop;
 }
 
 int
