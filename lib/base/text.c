@@ -144,9 +144,10 @@ text_equal_case(const char *a, size_t a_length, const char *b, size_t b_length)
 size_t
 text_unsigned(char out[20], uint64_t number)
 {
+	uint64_t most = 9;
 	size_t n = 1;
 
-	for (uint64_t most = 9; number > most && n < 20; n++)
+	while (number > most && ++n < 20)
 		most = most * 10 + 9;
 	for (size_t i = n - 1; i > 0; number /= 10)
 		out[i--] = (char)('0' + number % 10);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/base64.h"
+#include "../base/cold.h"
 #include "../base/text.h"
 #include "../server/loop.h"
 #include "../server/server.h"
@@ -164,7 +165,7 @@ auth_refuse(struct http *http)
 	(void)reply_send_error(http, 401, NULL, fields);
 }
 
-bool
+APART bool
 auth_admit(struct http *http)
 {
 	/* In mode fork the worker may know already. */

@@ -194,7 +194,7 @@ framing_spool(struct exchange *exchange)
 /* ------------------------------------------------------------- after a head */
 
 /* Whether the method shall be called: a class may look at the head first. */
-static bool
+static COLD bool
 is_invited(struct http *http)
 {
 	bool (*ask)(struct tine_request *) =
@@ -224,7 +224,7 @@ framing_invite(struct http *http)
 	return output_append(&http->exchange->output, text, sizeof(text) - 1);
 }
 
-static enum framing
+static APART enum framing
 frame_body(struct http *http)
 {
 	switch (http->phase) {
@@ -255,7 +255,7 @@ framing_begin_chunked(struct http *http)
 	chunked_init(&http->chunked, &bounds);
 }
 
-static enum framing
+static APART enum framing
 choose_body(struct http *http)
 {
 	const struct head *head = &http->head;
@@ -276,7 +276,7 @@ choose_body(struct http *http)
 }
 
 /* The handler starts now, and reads the body itself. */
-static enum framing
+static COLD enum framing
 stream(struct http *http)
 {
 	stream_begin(http);
@@ -287,7 +287,7 @@ stream(struct http *http)
  * Who would have to log in, and does not try, need not send a long body first.
  * Whether a password is right is found out where handlers run.
  */
-static bool
+static COLD bool
 is_strange(const struct http *http, bool expects)
 {
 	return http->exchange->loop->server->users != NULL &&
@@ -336,7 +336,7 @@ frame_after_head(struct http *http)
 	return frame_body(http);
 }
 
-enum framing
+WHOLE enum framing
 framing_frame(struct exchange *exchange)
 {
 	struct http *http = http_of(exchange);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/cold.h"
 #include "../server/loop.h"
 #include "../server/server.h"
 #include "auth.h"
@@ -55,7 +56,7 @@ handling_method(const struct http *http)
 	return function != NULL ? function : handler->do_method;
 }
 
-static void
+static COLD void
 refuse_method(struct http *http)
 {
 	char quoted[80], message[128];
@@ -86,7 +87,7 @@ call_handler(struct http *http)
 	}
 }
 
-void
+WHOLE void
 handling_run(struct exchange *exchange)
 {
 	struct http *http = http_of(exchange);

@@ -45,7 +45,7 @@ refuse(struct head *head, int status, const char *why)
 	return HEAD_BAD;
 }
 
-bool
+APART bool
 head_number(const char *text, size_t length, off_t *number)
 {
 	const int64_t most = INT64_MAX;
@@ -129,7 +129,7 @@ note_length(struct head *head, const char *value, size_t length)
 	return HEAD_MORE;
 }
 
-static enum head_result
+static APART enum head_result
 note_coding(struct head *head, const char *value, size_t length)
 {
 	if (head->is_chunked)
@@ -165,7 +165,7 @@ next_element(const char *value, size_t length, size_t *at, struct span *element)
 	return true;
 }
 
-static void
+static APART void
 note_connection(struct head *head, const char *value, size_t length)
 {
 	struct span option;
@@ -181,7 +181,7 @@ note_connection(struct head *head, const char *value, size_t length)
 	}
 }
 
-static enum head_result
+static APART enum head_result
 note_expect(struct head *head, const char *value, size_t length)
 {
 	struct span expectation;

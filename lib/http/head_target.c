@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "../base/cold.h"
 #include "head_parts.h"
 
 /* ----------------------------------------------------------------- the Host */
@@ -73,7 +74,7 @@ name_length(const char *text, size_t length)
 	return at;
 }
 
-bool
+APART bool
 head_host_is_valid(const char *value, size_t length)
 {
 	size_t n;
@@ -167,7 +168,7 @@ authority_is_valid(struct head *head, const char *data)
 	    head_host_is_valid(text, length);
 }
 
-bool
+APART bool
 head_target_is_valid(struct head *head, const char *data)
 {
 	const size_t from = head->target.at, to = from + head->target.length;

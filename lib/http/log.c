@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../base/clock.h"
+#include "../base/cold.h"
 #include "../base/date.h"
 #include "../base/public.h"
 #include "../base/text.h"
@@ -243,7 +244,7 @@ log_shrunk(struct http *http, off_t missing)
 		    (intmax_t)missing);
 }
 
-void
+COLD void
 log_failure(struct http *http, const char *what)
 {
 	const struct tine_hooks *hooks = &http->exchange->loop->server->hooks;

@@ -71,7 +71,7 @@ reply_set_close(struct http *http)
 	exchange->ends_by_close = http->reply.framing == REPLY_CLOSE;
 }
 
-void
+APART void
 reply_cut(struct http *http)
 {
 	struct exchange *exchange = http->exchange;

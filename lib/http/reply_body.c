@@ -121,7 +121,7 @@ chunk_head(char out[20], size_t length)
 }
 
 /* What was written so far becomes the first chunk. */
-static int
+static APART int
 chunk_written(struct http *http, size_t length)
 {
 	char head[20];
@@ -159,7 +159,7 @@ decide(struct http *http, bool is_last)
 
 /* ---------------------------------------------------------------- the body */
 
-int
+APART int
 reply_push(struct http *http, bool wait)
 {
 	struct exchange *exchange = http->exchange;
@@ -200,7 +200,7 @@ put(struct http *http, const void *data, size_t length)
 	return 0;
 }
 
-static int
+static APART int
 put_chunk(struct http *http, const char *data, size_t length)
 {
 	char head[20];
@@ -225,7 +225,7 @@ flush_stage(struct http *http)
 	return put_chunk(http, reply->staged, length);
 }
 
-static int
+static APART int
 put_staged(struct http *http, const char *data, size_t length)
 {
 	struct reply *reply = &http->reply;
@@ -293,7 +293,7 @@ write_body(struct http *http, const void *data, size_t length)
 	return put(http, data, length);
 }
 
-TINE_PUBLIC ssize_t
+TINE_PUBLIC WHOLE ssize_t
 tine_write(struct tine_request *req, const void *data, size_t length)
 {
 	struct http *http = http_of_request(req);

@@ -89,7 +89,7 @@ reply_is_line(const char *text, size_t length)
 	return true;
 }
 
-static int
+static APART int
 add_status(struct http *http, int code, const char *message)
 {
 	char line[16] = "HTTP/1.1 ";
@@ -202,7 +202,7 @@ add_usual_opening(struct http *http, int code)
 	return 0;
 }
 
-TINE_PUBLIC int
+TINE_PUBLIC WHOLE int
 tine_send_response(struct tine_request *req, int code, const char *message)
 {
 	struct http *http = http_of_request(req);
@@ -292,7 +292,7 @@ is_needless(const struct http *http, const char *name, size_t length)
 	    text_equal_case(name, 14, "Content-Length", 14);
 }
 
-TINE_PUBLIC int
+TINE_PUBLIC WHOLE int
 tine_send_header(struct tine_request *req, const char *name,
     const char *value)
 {
@@ -355,7 +355,7 @@ reply_put_interim(struct http *http)
  * can come before it.  Where nothing can be sent yet, it is the beginning of
  * the head.
  */
-static int
+static APART int
 end_interim(struct http *http)
 {
 	struct reply *reply = &http->reply;

@@ -15,6 +15,7 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+#include "../base/cold.h"
 #include "../base/text.h"
 #include "connection.h"
 
@@ -107,7 +108,7 @@ untaken(const struct connection *conn)
 	return (uint64_t)bytes;
 }
 
-void
+APART void
 connection_note_untaken(struct connection *conn)
 {
 	conn->bytes = untaken(conn);
@@ -205,7 +206,7 @@ format_in(const struct in_addr *in, char *out)
 	}
 }
 
-void
+APART void
 peer_format(const struct peer *peer, char *out, size_t size)
 {
 	switch (peer->family) {

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "../base/cold.h"
 #include "drive_parts.h"
 
 static enum next drop_input(struct loop *, struct connection *);
@@ -43,7 +44,7 @@ static const struct {
  * Has the kernel end the connection by a reset: a reply that only the end of
  * the connection delimits must not look whole when it is not.
  */
-static void
+static APART void
 set_reset(const struct connection *conn, bool on)
 {
 	const struct linger now = { .l_onoff = on, .l_linger = 0 };
@@ -51,7 +52,7 @@ set_reset(const struct connection *conn, bool on)
 	(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-void
+APART void
 drive_arm(struct connection *conn)
 {
 	if (!conn->is_armed)
@@ -67,7 +68,7 @@ drive_disarm(struct connection *conn)
 	conn->is_armed = false;
 }
 
-void
+APART void
 drive_end(struct loop *loop, struct connection *conn)
 {
 	if (conn->exchange != NULL) {
@@ -92,7 +93,7 @@ drive_end(struct loop *loop, struct connection *conn)
  * Closing with input unread would have the kernel send a reset, which can
  * overtake the reply: so read on for a while (RFC 9112, section 9.6).
  */
-enum next
+APART enum next
 drive_linger(struct loop *loop, struct connection *conn)
 {
 	loop_exchange_end(loop, conn);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "../base/bare.h"
+#include "../base/cold.h"
 #include "drive_parts.h"
 
 enum next
@@ -19,7 +20,7 @@ drive_run(struct loop *loop, struct connection *conn)
 	return drive_send(loop, conn);
 }
 
-static enum framing
+static COLD enum framing
 spool(struct loop *loop, struct exchange *exchange)
 {
 	struct thread *self = thread_self;
@@ -35,7 +36,7 @@ spool(struct loop *loop, struct exchange *exchange)
  * An interim reply is short, and nothing is before it in the socket.  It is no
  * part of the reply: that may still be any, an error too.
  */
-static bool
+static COLD bool
 send_interim(struct connection *conn)
 {
 	struct output *output = &conn->exchange->output;
@@ -46,6 +47,14 @@ send_interim(struct connection *conn)
 		return false;
 	output->sent = 0;
 	return true;
+}
+
+/* It is answered without its handler. */
+static APART enum next
+reply_instead(struct loop *loop, struct connection *conn)
+{
+	drive_enter(loop, conn, CONNECTION_DRAINING);
+	return drive_send(loop, conn);
 }
 
 enum next
@@ -70,8 +79,7 @@ drive_frame(struct loop *loop, struct connection *conn)
 	case FRAMING_WHOLE:
 		return drive_run(loop, conn);
 	case FRAMING_REPLY:
-		drive_enter(loop, conn, CONNECTION_DRAINING);
-		return drive_send(loop, conn);
+		return reply_instead(loop, conn);
 	case FRAMING_END:
 		break;
 	}
@@ -79,7 +87,7 @@ drive_frame(struct loop *loop, struct connection *conn)
 }
 
 /* Behind the header of a proxy its client is as any other. */
-static enum next
+static COLD enum next
 frame_proxy(struct loop *loop, struct connection *conn)
 {
 	const struct input *input = &conn->exchange->input;
@@ -102,7 +110,7 @@ frame_proxy(struct loop *loop, struct connection *conn)
 }
 
 /* The client will send no more: what it began is no request. */
-static enum next
+static COLD enum next
 half_closed(struct loop *loop, struct connection *conn)
 {
 	/* Without a byte it is a look at whether the port is open. */
@@ -132,7 +140,7 @@ has_to_pause(const struct loop *loop, const struct exchange *exchange)
 	    exchange->input.wanted > 0 ? exchange->input.wanted : 1);
 }
 
-enum next
+WHOLE enum next
 drive_receive(struct loop *loop, struct connection *conn)
 {
 	unsigned ready = atomic_load_explicit(&conn->ready,

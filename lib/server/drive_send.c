@@ -4,19 +4,15 @@
  */
 #include <errno.h>
 
+#include "../base/cold.h"
 #include "drive_parts.h"
 
-/* The next request may be there already. */
-static enum next
-next_request(struct loop *loop, struct connection *conn)
+/* The next request, or a part of it, has come with the last one. */
+static APART enum next
+next_is_there(struct loop *loop, struct connection *conn)
 {
 	struct exchange *exchange = conn->exchange;
 
-	if (exchange->input.start == exchange->input.end) {
-		loop_exchange_end(loop, conn);
-		drive_enter(loop, conn, CONNECTION_IDLE);
-		return NEXT_WAIT;
-	}
 	exchange_reset(exchange);
 	input_compact(&exchange->input);
 	loop->protocol->begin(exchange);
@@ -28,6 +24,18 @@ next_request(struct loop *loop, struct connection *conn)
 		return NEXT_LEFT;
 	}
 	return drive_frame(loop, conn);
+}
+
+static enum next
+next_request(struct loop *loop, struct connection *conn)
+{
+	const struct input *input = &conn->exchange->input;
+
+	if (input->start < input->end)
+		return next_is_there(loop, conn);
+	loop_exchange_end(loop, conn);
+	drive_enter(loop, conn, CONNECTION_IDLE);
+	return NEXT_WAIT;
 }
 
 static bool
@@ -75,17 +83,22 @@ send_some(struct loop *loop, struct connection *conn)
 	return sent;
 }
 
+/* The bit is cleared before the socket is tried: no edge can get lost. */
+static APART enum sent
+send_again(struct loop *loop, struct connection *conn)
+{
+	connection_clear(conn, POLLER_WRITE, thread_self->leads);
+	return send_some(loop, conn);
+}
+
 enum next
 drive_send(struct loop *loop, struct connection *conn)
 {
 	const uint64_t before = conn->exchange->output.sent;
 	enum sent sent = send_some(loop, conn);
 
-	if (sent == SENT_PART) {
-		/* Cleared, then tried again: no edge can get lost between. */
-		connection_clear(conn, POLLER_WRITE, thread_self->leads);
-		sent = send_some(loop, conn);
-	}
+	if (sent == SENT_PART)
+		sent = send_again(loop, conn);
 	if (conn->exchange->output.sent != before)
 		conn->since = loop_now(loop);
 	switch (sent) {

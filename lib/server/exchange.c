@@ -70,7 +70,7 @@ make(const struct exchange_pool *pool)
 	return exchange;
 }
 
-struct exchange *
+APART struct exchange *
 exchange_get(struct exchange_pool *pool)
 {
 	struct exchange *exchange = pool->first;
@@ -109,7 +109,7 @@ input_own(struct input *input)
 	input->size = input->own_size;
 }
 
-void
+APART void
 exchange_put(struct exchange_pool *pool, struct exchange *exchange)
 {
 	exchange_reset(exchange);
@@ -139,7 +139,7 @@ exchange_pool_close(struct exchange_pool *pool)
 	pool->count = 0;
 }
 
-int
+APART int
 input_reserve(struct input *input, size_t room)
 {
 	const size_t length = input->end - input->start;
@@ -176,7 +176,7 @@ input_reserve(struct input *input, size_t room)
 	return 0;
 }
 
-void
+APART void
 input_compact(struct input *input)
 {
 	const size_t length = input->end - input->start;

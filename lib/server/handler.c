@@ -55,7 +55,7 @@ count(const struct loop *loop, _Atomic uint64_t *number)
 	return next;
 }
 
-void
+WHOLE void
 handler_run(struct loop *loop, struct thread *self, struct connection *conn)
 {
 	struct exchange *exchange = conn->exchange;

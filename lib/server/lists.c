@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <limits.h>
 
+#include "../base/cold.h"
 #include "../base/descriptor.h"
 #include "loop.h"
 #include "loop_parts.h"
@@ -69,7 +70,7 @@ loop_settle(struct loop *loop, struct connection *conn,
 	return 0;
 }
 
-void
+APART void
 loop_unpoll(struct loop *loop, struct connection *conn)
 {
 	assert(loop_leads(loop));
@@ -78,7 +79,7 @@ loop_unpoll(struct loop *loop, struct connection *conn)
 	conn->is_polled = conn->is_polled_write = false;
 }
 
-void
+APART void
 loop_forget(struct loop *loop, struct connection *conn)
 {
 	assert(loop_leads(loop));

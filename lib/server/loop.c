@@ -3,7 +3,6 @@
  * The turn of the loop: wait, look at what is ready, look at what is late.
  * What a connection does next is drive.c's affair, who may lead is step.c's.
  */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -54,10 +53,9 @@ static int
 wait_for_events(struct loop *loop, int timeout)
 {
 	const uint64_t before = loop_now(loop);
-	int count;
+	const int count = poller_wait(loop->poller, loop->events, LOOP_BATCH,
+	    timeout);
 
-	assert(loop_leads(loop));
-	count = poller_wait(loop->poller, loop->events, LOOP_BATCH, timeout);
 	loop_set_now(loop);
 	if (timeout >= 0 &&
 	    loop_now(loop) > before + (unsigned)timeout + LATE) {

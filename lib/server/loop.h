@@ -455,7 +455,14 @@ bool	crew_wait(struct loop *loop, struct thread *self);
 void	crew_take_back(struct loop *loop, struct thread *self);
 
 /* Called by a leader between two events: gives the loop to who asked. */
-bool	crew_yield(struct loop *loop, struct thread *self);
+bool	crew_yield_now(struct loop *loop, struct thread *self);
+
+static inline bool
+crew_yield(struct loop *loop, struct thread *self)
+{
+	return !self->is_main && atomic_load_explicit(&loop->crew.back_wanted,
+	    memory_order_relaxed) && crew_yield_now(loop, self);
+}
 
 /* --- handler.c */
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../base/cold.h"
 #include "../base/descriptor.h"
 #include "../base/failure.h"
 #include "loop.h"
@@ -36,7 +37,7 @@ open_kick(struct loop *loop)
 	return loop_watch(loop, &loop->kick);
 }
 
-void
+APART void
 loop_kick(struct loop *loop)
 {
 	const uint64_t one = 1;

@@ -39,7 +39,7 @@ end_loan(struct output *output, struct segment *segment)
 	release(lender);
 }
 
-void
+APART void
 output_end_segment(struct output *output, struct segment *segment)
 {
 	if (segment->release != NULL) {
@@ -298,7 +298,7 @@ append_memory(struct output *output, const char *data, size_t length)
 	return 0;
 }
 
-int
+APART int
 output_keep(struct output *output, const void *data, size_t length)
 {
 	if (length == 0)
@@ -308,7 +308,7 @@ output_keep(struct output *output, const void *data, size_t length)
 	return append_memory(output, data, length) == 0 ? 1 : -1;
 }
 
-int
+APART int
 output_append(struct output *output, const void *data, size_t length)
 {
 	const int kept = output_keep(output, data, length);
@@ -318,7 +318,7 @@ output_append(struct output *output, const void *data, size_t length)
 	return append_spool(output, data, length);
 }
 
-int
+APART int
 output_append_file(struct output *output, int fd, off_t offset, off_t length,
     bool is_owner)
 {

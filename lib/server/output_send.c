@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "../base/bare.h"
+#include "../base/cold.h"
 #include "output.h"
 
 #define VECTOR	8
@@ -25,7 +26,7 @@
 #define AT_ONCE	((size_t)64 * 1024)
 
 /* Removes n bytes of memory that were sent from the front. */
-static void
+static APART void
 consume(struct output *output, size_t n)
 {
 	output->sent += n;
@@ -72,7 +73,7 @@ gather_memory(const struct output *output, struct iovec vector[VECTOR],
 	return count;
 }
 
-static ssize_t
+static APART ssize_t
 send_several(const struct output *output, int socket)
 {
 	struct iovec vector[VECTOR];
@@ -117,7 +118,7 @@ send_memory(struct output *output, int socket)
 	return SENT_ALL;
 }
 
-static enum sent
+static APART enum sent
 send_file(struct output *output, int socket)
 {
 	struct segment *segment = STAILQ_FIRST(&output->segments);

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "../base/cold.h"
 #include "listener.h"
 #include "loop.h"
 
@@ -61,7 +62,7 @@ packets_ready(struct loop *loop, struct source *source, unsigned events)
 		drive_end(loop, conn);
 }
 
-enum sent
+APART enum sent
 packets_send(const struct loop *loop, struct connection *conn)
 {
 	loop->protocol->send(conn->exchange,

@@ -66,6 +66,8 @@ from_epoll(uint32_t got)
 {
 	unsigned ready = 0;
 
+	if (got == EPOLLIN)
+		return POLLER_READ;	/* as nearly always */
 	if ((got & EPOLLIN) != 0)
 		ready |= POLLER_READ;
 	if ((got & EPOLLOUT) != 0)

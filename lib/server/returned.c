@@ -3,11 +3,12 @@
  * Connections that were given back to the leader: by threads that do not lead,
  * because others shall have a turn first, or for want of memory.
  */
+#include "../base/cold.h"
 #include "crash.h"
 #include "loop.h"
 #include "loop_parts.h"
 
-static void
+static APART void
 push(_Atomic(struct connection *) *list, struct connection *conn)
 {
 	struct connection *first = atomic_load(list);

@@ -156,6 +156,28 @@ scoreboard_journal(const struct scoreboard *board, unsigned worker,
 	return first + (2 * (size_t)worker + which) * board->journal_size;
 }
 
+/* A word of less than eight bytes and zeros, without a call. */
+static inline uint64_t
+last_word(const char *from, size_t length)
+{
+	char bytes[sizeof(uint64_t)] = { 0 };
+	uint64_t word;
+	size_t at = 0;
+
+	if ((length & 4) != 0) {
+		memcpy(bytes, from, 4);
+		at = 4;
+	}
+	if ((length & 2) != 0) {
+		memcpy(bytes + at, from + at, 2);
+		at += 2;
+	}
+	if ((length & 1) != 0)
+		bytes[at] = from[at];
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
 /* Puts text into words, the rest of the last one zero. */
 static inline void
 store_text(_Atomic uint64_t *words, const void *text, size_t length)
@@ -168,9 +190,8 @@ store_text(_Atomic uint64_t *words, const void *text, size_t length)
 		atomic_store_explicit(words++, word, memory_order_relaxed);
 		from += sizeof(word);
 	}
-	word = 0;
-	memcpy(&word, from, length);
-	atomic_store_explicit(words, word, memory_order_relaxed);
+	atomic_store_explicit(words, last_word(from, length),
+	    memory_order_relaxed);
 }
 
 void

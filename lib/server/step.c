@@ -286,13 +286,10 @@ crew_take_back(struct loop *loop, struct thread *self)
 }
 
 bool
-crew_yield(struct loop *loop, struct thread *self)
+crew_yield_now(struct loop *loop, struct thread *self)
 {
 	struct crew *crew = &loop->crew;
 
-	if (self->is_main || !atomic_load_explicit(&crew->back_wanted,
-	    memory_order_relaxed))
-		return false;
 	(void)pthread_mutex_lock(&crew->lock);
 	if (atomic_load(&crew->back_wanted)) {
 		self->leads = false;
