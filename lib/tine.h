@@ -775,7 +775,7 @@ struct tine_http_handler {
  * A directory, served without code: Python's SimpleHTTPRequestHandler.  It is
  * the one of --directory (tine_server_set(server, "directory", "htdocs")), or
  * the one that the program works in.  Files, with conditional requests and
- * ranges, index.html, listings; other methods are answered 405 with Allow.
+ * ranges, index.html, listings; OPTIONS, and 405 with Allow for other methods.
  * What is outside of the directory is not there.
  *
  * tine_files_get() is do_GET and do_HEAD of this class.  A handler may call it

@@ -35,7 +35,7 @@ for my $mode (@modes) {
 	    glob(source("t/vectors/files/*.toml")));
 	my ($passed, $failed) = $text =~ /^(\d+) passed, (\d+) failed/m;
 
-	ok($status == 0 && ($failed // 1) == 0 && $passed >= 206,
+	ok($status == 0 && ($failed // 1) == 0 && $passed >= 211,
 	    "$mode: " . ($passed // 0) . " vectors") or diag($text);
 	$server->stop;
 }

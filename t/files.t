@@ -192,11 +192,18 @@ sub check_fields {
 sub check_methods {
 	my $server = shift;
 
-	for my $method (qw(POST PUT DELETE PATCH OPTIONS TRACE)) {
+	for my $method (qw(POST PUT DELETE PATCH TRACE)) {
 		my $reply = $server->ask("/a.txt", method => $method);
 
 		is($reply->{status}, 405, $method);
-		is($reply->{fields}{allow}, "GET, HEAD", "and Allow");
+		is($reply->{fields}{allow}, "GET, HEAD, OPTIONS", "and Allow");
+	}
+	for my $target ("/a.txt", "/", "/none", "*") {
+		my $reply = $server->ask($target, method => "OPTIONS");
+
+		is($reply->{status}, 200, "OPTIONS $target");
+		is($reply->{fields}{allow}, "GET, HEAD, OPTIONS", "Allow");
+		is($reply->{fields}{"content-length"}, 0, "and no body");
 	}
 	is($server->ask("/a.txt", method => "get")->{status}, 501, "get");
 	is($server->ask("/a.txt", method => "FOO")->{status}, 501, "FOO");

@@ -56,6 +56,13 @@ each_mode {
 		    "in the status line too");
 	}
 	is($server->ask("/", method => "HEAD")->{status}, 200, "HEAD: 200");
+	for my $version ("1.1", "1.0") {
+		my $reply = $server->ask("*", method => "OPTIONS",
+		    version => $version);
+		is($reply->{status}, 200, "OPTIONS *, $version: it is there");
+		is($reply->{body}, "", "and says no more");
+		is($reply->{fields}{"content-length"}, 0, "of no length");
+	}
 	ok($server->log_like(
 	    qr/code 501, message Unsupported method \('G'\)\n[^\n]*"G \/ HTTP\/1\.1" 501 /),
 	    "both lines are in the log");

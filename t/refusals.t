@@ -66,6 +66,8 @@ my %requests = (
 	"an absolute one that is neither http nor https" => [
 	    target("ftp://a.example/"), target("urn:a")],
 	"* and a method that is not OPTIONS" => [target("*")],
+	"* and OPTIONS, where no handler has it" =>
+	    [line("OPTIONS * HTTP/1.1")],
 	"host and port, and a method that is not CONNECT" =>
 	    [target("a.example:80")],
 	"CONNECT and anything but host and port" => [

@@ -282,16 +282,30 @@ tine_files_get(struct tine_request *req)
 	serve(req, files, &path);
 }
 
+#define METHODS	"GET, HEAD, OPTIONS"
+
+/*
+ * What may be asked of any file, there or not, and of the whole server: load
+ * balancers ask it to see that somebody is there (RFC 9110, section 9.3.7).
+ */
+static void
+tell_methods(struct tine_request *req)
+{
+	(void)tine_send_response(req, 200, NULL);
+	(void)tine_send_header(req, "Allow", METHODS);
+	(void)tine_send_header(req, "Content-Length", "0");
+	(void)tine_end_headers(req);
+}
+
 /* A method that exists, but not for a file; see RFC 9110, section 15.5.6. */
 static void
 refuse(struct tine_request *req)
 {
 	static const char *const known[] = {
-		"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
-		"CONNECT"
+		"POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"
 	};
 	static const struct tine_field allow[] = {
-		{ "Allow", "GET, HEAD" }, { NULL, NULL }
+		{ "Allow", METHODS }, { NULL, NULL }
 	};
 	char message[80];
 
@@ -308,7 +322,7 @@ refuse(struct tine_request *req)
 }
 
 #define CLASS	{ .do_GET = tine_files_get, .do_HEAD = tine_files_get, \
-		    .do_method = refuse }
+		    .do_OPTIONS = tell_methods, .do_method = refuse }
 
 TINE_PUBLIC const struct tine_http_handler tine_files = CLASS;
 const struct tine_http_handler files_handler = CLASS;

@@ -68,6 +68,25 @@ refuse_method(struct http *http)
 	(void)tine_send_error(&http->request, 501, message, NULL);
 }
 
+/*
+ * "OPTIONS *" asks whether the server is there, and of no resource: it is no
+ * method that a class would lack (RFC 9110, section 9.3.7).
+ */
+static bool
+is_ping(const struct tine_request *req)
+{
+	return strcmp(req->command, "OPTIONS") == 0 &&
+	    strcmp(req->path, "*") == 0;
+}
+
+static void
+answer_ping(struct tine_request *req)
+{
+	(void)tine_send_response(req, 200, NULL);
+	(void)tine_send_header(req, "Content-Length", "0");
+	(void)tine_end_headers(req);
+}
+
 static void
 call_handler(struct http *http)
 {
@@ -75,7 +94,9 @@ call_handler(struct http *http)
 	struct tine_request *req = &http->request;
 	method *function = handling_method(http);
 
-	if (function == NULL) {
+	if (function == NULL && is_ping(req)) {
+		answer_ping(req);
+	} else if (function == NULL) {
 		refuse_method(http);
 	} else if (handler->setup != NULL && handler->setup(req) == -1) {
 		if (http->reply.code == 0)
