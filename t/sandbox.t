@@ -244,6 +244,23 @@ SKIP: {
 	like(upload($server, "")->{body}, qr/length=300000/,
 	    "an upload, as $user");
 	$server->stop;
+
+	# What root can reach, and the user cannot.
+	my $private = tempdir(CLEANUP => 1);
+	mkdir "$private/in";
+	for my $mode (@modes) {
+		for my $workers (0, 1) {
+			my ($status, $text) = run_command("timeout", 30,
+			    build("bin/tine"), "--bind=127.0.0.1:0",
+			    "--mode=$mode", "--workers=$workers", "--sandbox",
+			    "--user=$user", "--sandbox-read=$private/in",
+			    $module);
+
+			is($status, 77, "$mode, $workers workers: 77");
+			like($text, qr/^tine: (no worker became ready: )?--sandbox-read=\Q$private\E\/in: Permission denied \(the user that serves has to reach it, see --user\)$/m,
+			    "and why");
+		}
+	}
 }
 
 # A directory is served locked in, if nobody says otherwise.

@@ -156,5 +156,5 @@ privileges_drop(const struct tine_server *server)
 	/* A change of user clears it, and then there is no core file. */
 	if (settings->has_core)
 		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	return 0;
+	return sandbox_reach(server);
 }

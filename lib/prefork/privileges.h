@@ -15,8 +15,9 @@ int	privileges_find(struct tine_server *server);
 
 /*
  * In a worker: takes the user's effective identity to load the handler with
- * it, and then drops the rest for ever.  Both return -1 with errno and the
- * text of tine_error().
+ * it, and then drops the rest for ever; what the sandbox is to leave open has
+ * to be within its reach then.  Both return -1 with errno and the text of
+ * tine_error().
  */
 int	privileges_try(void);
 int	privileges_drop(const struct tine_server *server);

@@ -198,6 +198,28 @@ sandbox_enter(struct tine_server *server, enum confined who)
 	return sandbox.entered == getpid() ? 0 : enter(server, who);
 }
 
+/* The master could reach them, but it may be another user. */
+int
+sandbox_reach(const struct tine_server *server)
+{
+	const struct settings *settings = &server->settings;
+
+	if (!sandbox_is_wanted(server))
+		return 0;
+	for (unsigned i = 0; i < settings->sandbox_path_count; i++) {
+		const struct sandbox_path *named = &settings->sandbox_paths[i];
+		const int fd = open(named->path, O_PATH | O_CLOEXEC);
+
+		if (fd == -1)
+			return failure("--sandbox-%s=%s: %s (the user that "
+			    "serves has to reach it, see --user)",
+			    named->is_writable ? "write" : "read",
+			    named->path, strerror(errno));
+		descriptor_close(fd);
+	}
+	return 0;
+}
+
 /* ---------------------------------------------------------------- the lacks */
 
 /* What versions of Landlock have brought, as far as it is missed. */

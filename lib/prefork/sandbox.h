@@ -19,6 +19,13 @@ bool	sandbox_is_wanted(const struct tine_server *server);
  */
 int	sandbox_enter(struct tine_server *server, enum confined who);
 
+/*
+ * Whether the paths that are named for it can be reached: -1 with the text of
+ * tine_error().  Whoever will be locked in asks it with the rights that are
+ * left to it then.
+ */
+int	sandbox_reach(const struct tine_server *server);
+
 /* Says in the log what the kernel lacks, once; a master does it for all. */
 void	sandbox_tell(struct tine_server *server);
 
