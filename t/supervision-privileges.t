@@ -108,6 +108,19 @@ subtest "76. --group and --chroot" => sub {
 		like(slurp("$dir/chroot.log"), qr/POST \/length/,
 		    "the log is outside");
 	}
+	mkdir("$dir/bare");
+	for my $tmp (undef, "$dir/none") {
+		local $ENV{TMPDIR} = $tmp // "";
+
+		for my $how ("--workers=0", "--workers=1", "--test") {
+			my ($status, $text) = run_command("timeout", 30,
+			    $supervised, "--bind=127.0.0.1:0", $how,
+			    "--chroot=$dir/bare");
+			is($status, 66, "$how: no directory for spools: 66");
+			like($text, qr{^\S*supervised: \Q@{[$tmp // "/tmp"]}\E: No such file or directory, within --chroot \(.*--spool-dir\)$},
+			    "says which, and what to do");
+		}
+	}
 	my ($status, $text) = run_command("setpriv", "--reuid=$user",
 	    "--regid=$group", "--clear-groups", binary("t/supervised"),
 	    "--user=root", "--bind=127.0.0.1:0");

@@ -13,6 +13,7 @@
 #include <sysexits.h>
 
 #include "../base/failure.h"
+#include "../http/http.h"
 #include "../prefork/sandbox.h"
 #include "paths.h"
 
@@ -115,10 +116,13 @@ refuse(const char *option, const char *root, const char *path,
 static int
 look_at(const char *root, const char *path, struct stat *there)
 {
+	/* Within a root one starts at it. */
+	const char *between = root != NULL && *path != '/' ? "/" : "";
 	char *whole;
 	int result;
 
-	if (asprintf(&whole, "%s%s", root != NULL ? root : "", path) == -1) {
+	if (asprintf(&whole, "%s%s%s", root != NULL ? root : "", between,
+	    path) == -1) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -143,6 +147,46 @@ check_directory(const char *option, const char *root, const char *path)
 	if (result == 0)
 		return EX_OK;
 	return refuse(option, root, path, "name a directory");
+}
+
+/* A directory that the command serves takes no bodies, nor do streams. */
+static bool
+has_bodies(const struct tine_server *server)
+{
+	const bool is_directory = server->load != NULL &&
+	    server->module == NULL;
+
+	return server->protocol == &protocol_http && !is_directory;
+}
+
+/* Where none is named there is a default, which another root may not have. */
+static int
+check_default_spool(const struct tine_server *server)
+{
+	const struct settings *settings = &server->settings;
+	const char *dir = settings_spool_dir(settings);
+	struct stat there;
+	int result;
+
+	if (settings->chroot == NULL || !has_bodies(server))
+		return EX_OK;
+	result = look_at(settings->chroot, dir, &there);
+	if (result == 0 && S_ISDIR(there.st_mode))
+		return EX_OK;
+	(void)failure("%s: %s, within --chroot (bodies too large for memory "
+	    "are kept there: make it, or name another by --spool-dir)", dir,
+	    result == 0 ? strerror(ENOTDIR) : strerror(errno));
+	return EX_NOINPUT;
+}
+
+static int
+check_spool(const struct tine_server *server)
+{
+	const struct settings *settings = &server->settings;
+
+	return settings->spool_dir == NULL ? check_default_spool(server)
+	    : check_directory("spool-dir", settings->chroot,
+	    settings->spool_dir);
 }
 
 /* Each process that locks itself in looks for them anew. */
@@ -174,8 +218,7 @@ paths_check(const struct tine_server *server)
 	if (status == EX_OK)
 		status = check_directory("chroot", NULL, settings->chroot);
 	if (status == EX_OK)
-		status = check_directory("spool-dir", settings->chroot,
-		    settings->spool_dir);
+		status = check_spool(server);
 	if (status == EX_OK)
 		status = check_sandbox(server);
 	return status;
