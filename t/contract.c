@@ -162,6 +162,14 @@ code(struct tine_request *req)
 	    tine_responses(299, &phrase, &explain));
 }
 
+/* A NUL is text like any other; around the size of a small buffer. */
+static void
+nuls(struct tine_request *req)
+{
+	for (int length = 508; length <= 513; length++)
+		tine_printf(req, "%0*d%c.", length, 7, '\0');
+}
+
 static const struct place {
 	const char	*path;
 	void		(*function)(struct tine_request *);
@@ -170,7 +178,7 @@ static const struct place {
 	{ "/bad-fields", bad_fields }, { "/bad-parts", bad_parts },
 	{ "/large-head", large_head }, { "/only", only },
 	{ "/goes-on", goes_on }, { "/keeps", keeps }, { "/limit", limit },
-	{ "/code", code }
+	{ "/code", code }, { "/nuls", nuls }
 };
 
 static void

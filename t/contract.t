@@ -98,6 +98,9 @@ each_mode {
 	is_deeply(\@calls, ["responses 0", "responses 0"], "a known code");
 	like($reply->{body}, qr/^Not Found, \w[^,]*, -1$/, "and another");
 
+	is($server->ask("/nuls")->{body}, join("", map {
+	    "0" x ($_ - 1) . "7\0." } 508 .. 513), "tine_printf with NULs");
+
 	# A 405 has to say what else there is (RFC 9110, section 15.5.6).
 	my %allow = (POST => "GET, CONNECT", PUT => "GET, POST, CONNECT",
 	    FROB => "GET, POST, CONNECT");

@@ -55,6 +55,9 @@ handle(struct tine_datagram *datagram)
 		pause_ms(atol(packet + 6));
 	else if (strncmp(packet, "much ", 5) == 0)
 		write_much(datagram, atol(packet + 5));
+	else if (strncmp(packet, "nul ", 4) == 0)
+		(void)tine_datagram_printf(datagram, "%0*d%c.",
+		    atoi(packet + 4), 7, '\0');
 	else if (strcmp(packet, "client") == 0)
 		(void)tine_datagram_printf(datagram, "%s %u",
 		    datagram->client_address, datagram->client_port);

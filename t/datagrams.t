@@ -63,6 +63,8 @@ each_mode {
 	$socket->send("echo after");
 	is(reply($socket), "after, ready", "and none when nothing is");
 	is(length(ask($server, "much 60000") // ""), 60000, "a long reply");
+	is(ask($server, "nul $_"), "0" x ($_ - 1) . "7\0.",
+	    "$_ bytes and a NUL") for 20, 600;
 	is(ask($server, "much 70000", 0.3 / slow()), undef, "one that is too long");
 	ok($server->log_like(qr/WARNING the reply to client 127\.0\.0\.1, port \d+, is lost: Message too long/),
 	    "is lost, and the log says so");

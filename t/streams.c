@@ -156,6 +156,9 @@ obey(struct tine_stream *stream, const char *line)
 		tell(stream, line + 5);
 	else if (strncmp(line, "much ", 5) == 0)
 		send_much(stream, atol(line + 5));
+	else if (strncmp(line, "nul ", 4) == 0)
+		(void)tine_stream_printf(stream, "%0*d%c.\n", atoi(line + 4),
+		    7, '\0');
 	else if (strcmp(line, "all") == 0)
 		read_all(stream);
 	else if (strcmp(line, "wait") == 0)

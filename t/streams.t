@@ -81,6 +81,10 @@ each_mode {
 	like(rest($client), qr/^finished ready\n\z/,
 	    "input that is not read does not cost the reply");
 
+	$client = say_to($server, "nul 20", "nul 600");
+	is(told($client), "0" x ($_ - 1) . "7\0.", "$_ bytes and a NUL")
+	    for 20, 600;
+	$client->close;
 	$client = say_to($server, "much 3000000", "bye");
 	my $much = rest($client);
 	is(length($much // ""), 3000000 + length("finished ready\n"),

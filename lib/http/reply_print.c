@@ -31,10 +31,11 @@ tine_vprintf(struct tine_request *req, const char *format, va_list ap)
 	length = vsnprintf(text, sizeof(text), format, ap);
 	if (length >= 0 && (size_t)length < sizeof(text)) {
 		n = tine_write(req, text, (size_t)length);
-	} else if (vasprintf(&larger, format, again) == -1) {
+	} else if ((length = vasprintf(&larger, format, again)) == -1) {
 		n = reply_stick(http_of_request(req), ENOMEM);
 	} else {
-		n = tine_write(req, larger, strlen(larger));
+		/* A NUL in it is no end. */
+		n = tine_write(req, larger, (size_t)length);
 		free(larger);
 	}
 	va_end(again);
