@@ -20,6 +20,7 @@
 #define SETTLE	1	/* ms that a client has before its child ends */
 #define LOOK	250	/* ms: no ticks come more often */
 #define LIVED	1000	/* ms: it was ready for requests */
+#define ENOUGH	16	/* spares: with more of them each costs more */
 #define DEATHS	7	/* of generations: the pause grows no more */
 
 struct children children;
@@ -160,6 +161,7 @@ void
 children_want_more(struct loop *loop)
 {
 	if (children.asked == 0 && loop_now(loop) >= children.retry &&
+	    children.target < ENOUGH &&
 	    children.target < loop->settings->max_children)
 		children.target *= 2;
 	children.decay = loop_now(loop) + DECAY;
