@@ -26,7 +26,6 @@
 #include "record.h"
 #include "server.h"
 
-#define STACK_WARM	4096
 #define SAY		10	/* ms that the worker has to hear a last line */
 
 /*
@@ -216,10 +215,8 @@ receive_input(struct input *input, size_t packet_length)
 static void
 warm_up(struct loop *loop)
 {
-	volatile char stack[STACK_WARM];
 	struct exchange *exchange;
 
-	stack[0] = stack[STACK_WARM - 1] = 0;
 	child.packet.bytes[0] = 0;
 	exchange = loop_exchange(loop, &child.conn);
 	if (exchange == NULL)
