@@ -790,9 +790,11 @@ void	tine_files_get(struct tine_request *req);
  * The caller owns it.  NULL with errno ENOMEM.
  */
 #define tine_http_server(handler) \
-	tine_http_server_sized((handler), sizeof(struct tine_http_handler))
+	tine_http_server_sized((handler), sizeof(struct tine_http_handler), \
+	    sizeof(struct tine_hooks))
 struct tine_server *tine_http_server_sized(
-	    const struct tine_http_handler *handler, size_t size);
+	    const struct tine_http_handler *handler, size_t size,
+	    size_t hooks_size);
 
 /*
  * A handler class of a protocol that is not HTTP: Python's subclass of
@@ -835,9 +837,11 @@ struct tine_stream_handler {
  * that it gets all that was written.
  */
 #define tine_stream_server(handler) \
-	tine_stream_server_sized((handler), sizeof(struct tine_stream_handler))
+	tine_stream_server_sized((handler), \
+	    sizeof(struct tine_stream_handler), sizeof(struct tine_hooks))
 struct tine_server *tine_stream_server_sized(
-	    const struct tine_stream_handler *handler, size_t size);
+	    const struct tine_stream_handler *handler, size_t size,
+	    size_t hooks_size);
 
 /*
  * A handler class for datagrams: Python's subclass of DatagramRequestHandler.
@@ -864,9 +868,10 @@ struct tine_datagram_handler {
  */
 #define tine_datagram_server(handler) \
 	tine_datagram_server_sized((handler), \
-	    sizeof(struct tine_datagram_handler))
+	    sizeof(struct tine_datagram_handler), sizeof(struct tine_hooks))
 struct tine_server *tine_datagram_server_sized(
-	    const struct tine_datagram_handler *handler, size_t size);
+	    const struct tine_datagram_handler *handler, size_t size,
+	    size_t hooks_size);
 
 /*
  * Closes what the server has open and frees it: Python's server_close().
@@ -938,22 +943,25 @@ void	tine_shutdown(struct tine_server *server);
  */
 #define tine_main(argc, argv, handler) \
 	tine_main_sized((argc), (argv), (handler), \
-	    sizeof(struct tine_http_handler))
+	    sizeof(struct tine_http_handler), sizeof(struct tine_hooks))
 int	tine_main_sized(int argc, char *argv[],
-	    const struct tine_http_handler *handler, size_t size);
+	    const struct tine_http_handler *handler, size_t size,
+	    size_t hooks_size);
 
 /* The same for programs that do not speak HTTP. */
 #define tine_stream_main(argc, argv, handler) \
 	tine_stream_main_sized((argc), (argv), (handler), \
-	    sizeof(struct tine_stream_handler))
+	    sizeof(struct tine_stream_handler), sizeof(struct tine_hooks))
 int	tine_stream_main_sized(int argc, char *argv[],
-	    const struct tine_stream_handler *handler, size_t size);
+	    const struct tine_stream_handler *handler, size_t size,
+	    size_t hooks_size);
 
 #define tine_datagram_main(argc, argv, handler) \
 	tine_datagram_main_sized((argc), (argv), (handler), \
-	    sizeof(struct tine_datagram_handler))
+	    sizeof(struct tine_datagram_handler), sizeof(struct tine_hooks))
 int	tine_datagram_main_sized(int argc, char *argv[],
-	    const struct tine_datagram_handler *handler, size_t size);
+	    const struct tine_datagram_handler *handler, size_t size,
+	    size_t hooks_size);
 
 /*
  * The same for a server that the program made, so that it can set defaults
@@ -975,8 +983,8 @@ extern const struct tine_stream_handler tine_stream;
 extern const struct tine_datagram_handler tine_datagram;
 
 /*
- * Which tine.h a module was built with, so that a handler class can grow and
- * an older module is still read within its bounds.  Every module has it by
+ * Which tine.h a module was built with, so that a handler class and its hooks
+ * can grow and an older module is still read within its bounds.  Every module has it by
  * including this header.
  */
 struct tine_abi {
@@ -985,14 +993,16 @@ struct tine_abi {
 	/* Since version 2. */
 	size_t		stream_handler_size;
 	size_t		datagram_handler_size;
+	/* Since version 3. */
+	size_t		hooks_size;
 };
 #ifndef TINE_BUILDING
 /* Declared first, or C++ would keep it to the file. */
 extern TINE_WEAK const struct tine_abi tine_abi;
 const struct tine_abi tine_abi = {
-	2, sizeof(struct tine_http_handler),
+	3, sizeof(struct tine_http_handler),
 	sizeof(struct tine_stream_handler),
-	sizeof(struct tine_datagram_handler)
+	sizeof(struct tine_datagram_handler), sizeof(struct tine_hooks)
 };
 #endif
 

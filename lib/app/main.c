@@ -280,24 +280,24 @@ main_default(int argc, char *argv[], struct tine_server *server)
 
 TINE_PUBLIC int
 tine_main_sized(int argc, char *argv[],
-    const struct tine_http_handler *handler, size_t size)
+    const struct tine_http_handler *handler, size_t size, size_t hooks_size)
 {
 	return main_default(argc, argv, tine_http_server_sized(handler,
-	    size));
+	    size, hooks_size));
 }
 
 TINE_PUBLIC int
 tine_datagram_main_sized(int argc, char *argv[],
-    const struct tine_datagram_handler *handler, size_t size)
+    const struct tine_datagram_handler *handler, size_t size, size_t hooks_size)
 {
 	return main_default(argc, argv, tine_datagram_server_sized(handler,
-	    size));
+	    size, hooks_size));
 }
 
 TINE_PUBLIC int
 tine_stream_main_sized(int argc, char *argv[],
-    const struct tine_stream_handler *handler, size_t size)
+    const struct tine_stream_handler *handler, size_t size, size_t hooks_size)
 {
 	return main_default(argc, argv, tine_stream_server_sized(handler,
-	    size));
+	    size, hooks_size));
 }

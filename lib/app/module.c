@@ -30,11 +30,19 @@
 
 /* ------------------------------------------------------ what it exports */
 
+/* The hooks of a module that does not tell their size are left alone. */
+static size_t
+hooks_size(const struct tine_abi *abi)
+{
+	return abi->version < 3 ? 0 : abi->hooks_size;
+}
+
 static int
 set_http(struct tine_server *server, const void *handler,
     const struct tine_abi *abi)
 {
-	return http_server_set(server, handler, abi->http_handler_size);
+	return http_server_set(server, handler, abi->http_handler_size,
+	    hooks_size(abi));
 }
 
 static int
@@ -42,7 +50,7 @@ set_stream(struct tine_server *server, const void *handler,
     const struct tine_abi *abi)
 {
 	return stream_server_set(server, handler, abi->version < 2 ? 0
-	    : abi->stream_handler_size);
+	    : abi->stream_handler_size, hooks_size(abi));
 }
 
 static int
@@ -50,7 +58,7 @@ set_datagram(struct tine_server *server, const void *handler,
     const struct tine_abi *abi)
 {
 	return datagram_server_set(server, handler, abi->version < 2 ? 0
-	    : abi->datagram_handler_size);
+	    : abi->datagram_handler_size, hooks_size(abi));
 }
 
 /* The handler classes; a module is what the first of them makes it. */
@@ -300,8 +308,8 @@ prepare_directory(struct tine_server *server, const char *path)
 	server->confine = sandbox_enter;
 	if (paths_absolute(server, &server->directory) == -1)
 		return EX_OSERR;
-	if (http_server_set(server, &files_handler, sizeof(files_handler)) ==
-	    -1)
+	if (http_server_set(server, &files_handler, sizeof(files_handler),
+	    sizeof(struct tine_hooks)) == -1)
 		return EX_OSERR;
 	return files_use(server);
 }

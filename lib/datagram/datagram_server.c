@@ -37,21 +37,20 @@ class_make(const struct tine_datagram_handler *handler, size_t size)
 
 int
 datagram_server_set(struct tine_server *server,
-    const struct tine_datagram_handler *handler, size_t size)
+    const struct tine_datagram_handler *handler, size_t size, size_t hooks_size)
 {
 	struct datagram_class *class = class_make(handler, size);
 
 	if (class == NULL)
 		return failure("no memory for a handler class");
 	server_use(server, &protocol_datagram, class, free);
-	if (class->handler.hooks != NULL)
-		server->hooks = *class->handler.hooks;
+	server_hook(server, class->handler.hooks, hooks_size);
 	return 0;
 }
 
 TINE_PUBLIC struct tine_server *
 tine_datagram_server_sized(const struct tine_datagram_handler *handler,
-    size_t size)
+    size_t size, size_t hooks_size)
 {
 	struct tine_server *server = server_new(&protocol_datagram, free);
 
@@ -59,7 +58,7 @@ tine_datagram_server_sized(const struct tine_datagram_handler *handler,
 		(void)failure("no memory for a server");
 		return NULL;
 	}
-	if (datagram_server_set(server, handler, size) == -1) {
+	if (datagram_server_set(server, handler, size, hooks_size) == -1) {
 		tine_server_free(server);
 		return NULL;
 	}

@@ -11,10 +11,11 @@ struct tine_server;
 struct tine_datagram_handler;
 
 /*
- * Has server serve datagrams by handler, whose struct has that size.  Returns
- * 0, or -1 with the text of tine_error().
+ * Has server serve datagrams by handler, whose struct and hooks have those
+ * sizes.  Returns 0, or -1 with the text of tine_error().
  */
 int	datagram_server_set(struct tine_server *server,
-	    const struct tine_datagram_handler *handler, size_t size);
+	    const struct tine_datagram_handler *handler, size_t size,
+	    size_t hooks_size);
 
 #endif

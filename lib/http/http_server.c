@@ -99,7 +99,7 @@ class_make(const struct tine_http_handler *handler, size_t size)
 
 int
 http_server_set(struct tine_server *server,
-    const struct tine_http_handler *handler, size_t size)
+    const struct tine_http_handler *handler, size_t size, size_t hooks_size)
 {
 	struct http_class *class = class_make(handler, size);
 	unsigned timeout;
@@ -107,8 +107,7 @@ http_server_set(struct tine_server *server,
 	if (class == NULL)
 		return failure("no memory for a handler class");
 	server_use(server, &protocol_http, class, class_free);
-	if (class->handler.hooks != NULL)
-		server->hooks = *class->handler.hooks;
+	server_hook(server, class->handler.hooks, hooks_size);
 	timeout = class->handler.timeout;
 	if (timeout != 0) {
 		server->settings.header_timeout = timeout;
@@ -119,7 +118,8 @@ http_server_set(struct tine_server *server,
 }
 
 TINE_PUBLIC struct tine_server *
-tine_http_server_sized(const struct tine_http_handler *handler, size_t size)
+tine_http_server_sized(const struct tine_http_handler *handler, size_t size,
+    size_t hooks_size)
 {
 	struct tine_server *server = server_new(&protocol_http, class_free);
 
@@ -127,7 +127,7 @@ tine_http_server_sized(const struct tine_http_handler *handler, size_t size)
 		(void)failure("no memory for a server");
 		return NULL;
 	}
-	if (http_server_set(server, handler, size) == -1) {
+	if (http_server_set(server, handler, size, hooks_size) == -1) {
 		tine_server_free(server);
 		return NULL;
 	}

@@ -12,6 +12,7 @@
  * -1 with errno ENOMEM.
  */
 int	http_server_set(struct tine_server *server,
-	    const struct tine_http_handler *handler, size_t size);
+	    const struct tine_http_handler *handler, size_t size,
+	    size_t hooks_size);
 
 #endif

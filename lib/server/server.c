@@ -62,6 +62,17 @@ server_use(struct tine_server *server, const struct protocol *protocol,
 	server->free_handler = free_handler;
 }
 
+void
+server_hook(struct tine_server *server, const struct tine_hooks *hooks,
+    size_t size)
+{
+	if (hooks == NULL)
+		return;
+	memset(&server->hooks, 0, sizeof(server->hooks));
+	memcpy(&server->hooks, hooks, size < sizeof(server->hooks) ? size
+	    : sizeof(server->hooks));
+}
+
 TINE_PUBLIC void
 tine_server_free(struct tine_server *server)
 {

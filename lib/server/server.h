@@ -119,6 +119,13 @@ void	server_use(struct tine_server *server,
 	    const struct protocol *protocol, void *handler,
 	    void (*free_handler)(void *));
 
+/*
+ * Copies the hooks of a class, whose program has a struct of that size: what
+ * an older one does not have is NULL.  Without any, those there stay.
+ */
+void	server_hook(struct tine_server *server, const struct tine_hooks *hooks,
+	    size_t size);
+
 /* What comes before serving, once: limits, signals, the time zone. */
 void	server_settle(struct tine_server *server);
 

@@ -31,15 +31,14 @@ class_make(const struct tine_stream_handler *handler, size_t size)
 
 int
 stream_server_set(struct tine_server *server,
-    const struct tine_stream_handler *handler, size_t size)
+    const struct tine_stream_handler *handler, size_t size, size_t hooks_size)
 {
 	struct stream_class *class = class_make(handler, size);
 
 	if (class == NULL)
 		return failure("no memory for a handler class");
 	server_use(server, &class->protocol, class, free);
-	if (class->handler.hooks != NULL)
-		server->hooks = *class->handler.hooks;
+	server_hook(server, class->handler.hooks, hooks_size);
 	if (class->handler.timeout != 0) {
 		server->settings.keep_alive = class->handler.timeout;
 		server->settings.send_timeout = class->handler.timeout;
@@ -49,7 +48,7 @@ stream_server_set(struct tine_server *server,
 
 TINE_PUBLIC struct tine_server *
 tine_stream_server_sized(const struct tine_stream_handler *handler,
-    size_t size)
+    size_t size, size_t hooks_size)
 {
 	struct tine_server *server = server_new(&protocol_stream, free);
 
@@ -57,7 +56,7 @@ tine_stream_server_sized(const struct tine_stream_handler *handler,
 		(void)failure("no memory for a server");
 		return NULL;
 	}
-	if (stream_server_set(server, handler, size) == -1) {
+	if (stream_server_set(server, handler, size, hooks_size) == -1) {
 		tine_server_free(server);
 		return NULL;
 	}

@@ -3,6 +3,7 @@
  * lib/server, as far as it needs no client: outputs, inputs, spools, pollers,
  * the table of connections, the scoreboard.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -20,6 +21,7 @@
 #include "../../lib/server/output.h"
 #include "../../lib/server/poller.h"
 #include "../../lib/server/scoreboard.h"
+#include "../../lib/server/server.h"
 #include "unit.h"
 
 /* A file with that text, which has no name. */
@@ -451,6 +453,60 @@ START_TEST(scoreboard_text_is_whole_or_not_there)
 }
 END_TEST
 
+static int
+begin(struct tine_server *server)
+{
+	(void)server;
+	return 0;
+}
+
+/* That much of it at the end of memory, as an older program has it. */
+static const struct tine_hooks *
+short_hooks(const struct tine_hooks *hooks, size_t size)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	ck_assert_int_eq(mprotect(memory + page, page, PROT_NONE), 0);
+	return memcpy(memory + page - size, hooks, size);
+}
+
+START_TEST(hooks_are_read_within_their_bounds)
+{
+	const struct tine_hooks hooks = { .worker_init = begin,
+	    .reload = begin };
+	const size_t older = offsetof(struct tine_hooks, worker_exit);
+	const struct tine_http_handler handler = {
+		.hooks = short_hooks(&hooks, older)
+	};
+	const struct tine_stream_handler stream = { .hooks = handler.hooks };
+	const struct tine_datagram_handler datagram = {
+		.hooks = handler.hooks
+	};
+	struct tine_server *const servers[] = {
+		tine_http_server_sized(&handler, sizeof(handler), older),
+		tine_stream_server_sized(&stream, sizeof(stream), older),
+		tine_datagram_server_sized(&datagram, sizeof(datagram), older)
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_ptr_nonnull(servers[i]);
+		ck_assert(servers[i]->hooks.worker_init == begin);
+		ck_assert(servers[i]->hooks.reload == NULL);
+		/* A newer program has more than is known here. */
+		server_hook(servers[i], &hooks, sizeof(hooks) + 100);
+		ck_assert(servers[i]->hooks.reload == begin);
+		/* A module of which nothing is known. */
+		server_hook(servers[i], &hooks, 0);
+		ck_assert(servers[i]->hooks.worker_init == NULL);
+		server_hook(servers[i], NULL, sizeof(hooks));
+		tine_server_free(servers[i]);
+	}
+}
+END_TEST
+
 Suite *
 server_suite(void)
 {
@@ -469,6 +525,7 @@ server_suite(void)
 	tcase_add_test(tests, table_is_bounded);
 	tcase_add_loop_test(tests, pollers_report_edges, 0, 2);
 	tcase_add_test(tests, scoreboard_text_is_whole_or_not_there);
+	tcase_add_test(tests, hooks_are_read_within_their_bounds);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
