@@ -12,6 +12,7 @@
 
 #include "../base/descriptor.h"
 #include "children.h"
+#include "server.h"
 
 static int
 send_all(int fd, const char *data, size_t length)
@@ -114,12 +115,26 @@ child_end(struct loop *loop, struct child *child)
 	TAILQ_REMOVE(&children.busy, child, entry);
 }
 
+/*
+ * The oldest has everything ready when the request comes, whatever post_fork
+ * does.  Where requests have had to wait a moment more is no loss, and the
+ * youngest is the one whose memory the caches still have.
+ */
+static struct child *
+next_spare(const struct loop *loop)
+{
+	if (children.target > loop->settings->spare_children &&
+	    loop->server->hooks.post_fork == NULL)
+		return TAILQ_LAST(&children.spares, child_list);
+	return TAILQ_FIRST(&children.spares);
+}
+
 static bool
 give(struct loop *loop, struct connection *conn)
 {
 	struct child *child;
 
-	while ((child = TAILQ_FIRST(&children.spares)) != NULL) {
+	while ((child = next_spare(loop)) != NULL) {
 		child_begin(loop, child, conn);
 		if (send_request(loop, child, conn) == 0) {
 			/* What it hears of its client is no news here. */
