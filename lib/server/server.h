@@ -2,6 +2,13 @@
 /*
  * The server: BaseServer and what a worker needs to serve.  It knows no
  * protocol by name, and not who forks it.
+ *
+ *   server.c		what it is made of, and what a program keeps in it
+ *   server_bind.c	its addresses, and the listeners that are made of them
+ *   server_prepare.c	what comes before serving, once for all workers
+ *   server_serve.c	serving, in a worker or without a master
+ *   server_forked.c	what a process that a handler forks lets go of
+ *   server_log.c	the error log, and the title of the process
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
