@@ -13,12 +13,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../base/descriptor.h"
+#include "../base/failure.h"
 #include "../base/stdio_flush.h"
 #include "child.h"
 #include "crash.h"
@@ -32,7 +34,7 @@
  * A child serves one request at a time, so what it needs is there once.  All
  * of a small request is in the first page of it.
  */
-static struct {
+struct life {
 	int			 socket;
 	struct loop		*loop;
 	struct thread		 thread;
@@ -42,7 +44,14 @@ static struct {
 		struct child_request	 request;
 		unsigned char		 bytes[REQUEST_PACKET];
 	}			 packet;
-} child __attribute__((aligned(CHILD_PAGE)));
+};
+
+/*
+ * Of the heap, which is there anyway: the large variables of the program are
+ * a mapping of their own, and as long as a forker has written to none of them
+ * that takes next to nothing to copy.
+ */
+static struct life *child;
 
 static int
 send_record(struct child_record *record, const void *data, size_t length,
@@ -54,7 +63,7 @@ send_record(struct child_record *record, const void *data, size_t length,
 	};
 
 	record->length = (uint32_t)length;
-	return descriptor_pass_vector(child.socket, vector, 2, &fd,
+	return descriptor_pass_vector(child->socket, vector, 2, &fd,
 	    fd == -1 ? 0 : 1);
 }
 
@@ -63,7 +72,7 @@ relay(struct journal *journal, const char *text, size_t length)
 {
 	struct child_record record = {
 		.record = RECORD_LOG,
-		.which = journal == &child.loop->server->errors ? 1 : 0
+		.which = journal == &child->loop->server->errors ? 1 : 0
 	};
 
 	if (length > RECORD_DATA)
@@ -74,13 +83,16 @@ relay(struct journal *journal, const char *text, size_t length)
 bool
 child_say(const char *line, size_t length)
 {
-	struct pollfd wait = { .fd = child.socket, .events = POLLOUT };
+	struct pollfd wait = { .events = POLLOUT };
 	struct child_record record = { .record = RECORD_LOG, .which = 1 };
 
+	if (child == NULL)
+		return false;		/* it is the forker that speaks */
+	wait.fd = child->socket;
 	if (length > 0 && line[length - 1] == '\n')
 		length--;		/* the worker appends one */
 	/* It may not be read, while its reply waits for the client. */
-	return child.socket != -1 && poll(&wait, 1, SAY) == 1 &&
+	return child->socket != -1 && poll(&wait, 1, SAY) == 1 &&
 	    send_record(&record, line, length, -1) == 0;
 }
 
@@ -129,8 +141,8 @@ hand_out(struct exchange *exchange, enum record kind)
 static int
 push(struct exchange *exchange, bool wait)
 {
-	const struct loop *loop = child.loop;
-	const uint32_t slot = child.packet.request.slot;
+	const struct loop *loop = child->loop;
+	const uint32_t slot = child->packet.request.slot;
 	int trouble = 0;
 
 	if (slot < loop->board->handlers)
@@ -149,14 +161,14 @@ send_end(struct exchange *exchange)
 	const struct segment *first = STAILQ_FIRST(&exchange->output.segments);
 	struct child_record record = {
 		.record = RECORD_END,
-		.which = atomic_load(&child.loop->server->end_wanted) >=
+		.which = atomic_load(&child->loop->server->end_wanted) >=
 		    LOOP_SHUTS
 	};
 	const bool is_small = first != NULL && first->data != NULL &&
 	    STAILQ_NEXT(first, entry) == NULL &&
 	    first->end - first->start <= RECORD_DATA;
 
-	record.state_length = (uint32_t)child.loop->protocol->save_outcome(
+	record.state_length = (uint32_t)child->loop->protocol->save_outcome(
 	    exchange, record.state, sizeof(record.state));
 	if (is_small)
 		return send_record(&record, first->data + first->start,
@@ -170,8 +182,8 @@ send_end(struct exchange *exchange)
 static void
 use_packet(struct input *input, size_t begin)
 {
-	input->own = input->data = (char *)child.packet.bytes + begin;
-	input->own_size = input->size = sizeof(child.packet) - begin;
+	input->own = input->data = (char *)child->packet.bytes + begin;
+	input->own_size = input->size = sizeof(child->packet) - begin;
 	input->start = input->end = 0;
 }
 
@@ -183,7 +195,7 @@ use_packet(struct input *input, size_t begin)
 static const unsigned char *
 receive_input(struct input *input, size_t packet_length)
 {
-	const struct child_request *request = &child.packet.request;
+	const struct child_request *request = &child->packet.request;
 	const size_t begin = sizeof(*request) + request->state_length;
 	const size_t length = request->input_length;
 
@@ -196,7 +208,7 @@ receive_input(struct input *input, size_t packet_length)
 	if (input_reserve(input, length - input->end + 1) == -1)
 		return NULL;
 	while (input->end < length) {
-		const ssize_t n = recv(child.socket, input->data + input->end,
+		const ssize_t n = recv(child->socket, input->data + input->end,
 		    length - input->end, 0);
 
 		if (n == -1 && errno == EINTR)
@@ -205,7 +217,7 @@ receive_input(struct input *input, size_t packet_length)
 			return NULL;
 		input->end += (size_t)n;
 	}
-	return child.packet.bytes + sizeof(*request);
+	return child->packet.bytes + sizeof(*request);
 }
 
 /*
@@ -217,28 +229,28 @@ warm_up(struct loop *loop)
 {
 	struct exchange *exchange;
 
-	child.packet.bytes[0] = 0;
-	exchange = loop_exchange(loop, &child.conn);
+	child->packet.bytes[0] = 0;
+	exchange = loop_exchange(loop, &child->conn);
 	if (exchange == NULL)
 		return;
-	child.conn.peer.family = AF_INET;
-	use_packet(&exchange->input, sizeof(child.packet.request));
+	child->conn.peer.family = AF_INET;
+	use_packet(&exchange->input, sizeof(child->packet.request));
 	exchange->output.first.data[exchange->output.headroom] = 0;
 	loop->protocol->rehearse(exchange);
-	loop_exchange_end(loop, &child.conn);
+	loop_exchange_end(loop, &child->conn);
 }
 
 static void
 run_handler(struct exchange *exchange)
 {
-	const struct child_request *request = &child.packet.request;
+	const struct child_request *request = &child->packet.request;
 
 	exchange->ordinal = request->ordinal;
 	exchange->begun = request->now;
-	exchange->thread = &child.thread;
-	child.thread.exchange = exchange;
-	child.loop->protocol->handle(exchange);
-	child.thread.exchange = NULL;
+	exchange->thread = &child->thread;
+	child->thread.exchange = exchange;
+	child->loop->protocol->handle(exchange);
+	child->thread.exchange = NULL;
 }
 
 /*
@@ -254,10 +266,10 @@ converse(struct exchange *exchange, int client)
 
 	conn->fd = client;
 	conn->is_armed = false;
-	child.thread.slot = child.packet.request.slot;
+	child->thread.slot = child->packet.request.slot;
 	exchange->push = drive_push;
 	exchange->pull = drive_pull;
-	claim = handler_claim(child.loop, &child.thread);
+	claim = handler_claim(child->loop, &child->thread);
 	if (claim != NULL)
 		claim_begin(claim, exchange);
 	run_handler(exchange);
@@ -273,7 +285,7 @@ converse(struct exchange *exchange, int client)
 static void
 serve(struct exchange *exchange, int fd)
 {
-	if (child.loop->protocol->is_conversation) {
+	if (child->loop->protocol->is_conversation) {
 		converse(exchange, fd);
 	} else {
 		exchange->body.fd = fd;
@@ -285,24 +297,24 @@ serve(struct exchange *exchange, int fd)
 static int
 serve_one(void)
 {
-	const struct child_request *request = &child.packet.request;
-	struct loop *loop = child.loop;
+	const struct child_request *request = &child->packet.request;
+	struct loop *loop = child->loop;
 	struct exchange *exchange;
 	const unsigned char *state;
 	size_t count = 1;
 	int fd = -1, result = -1;
-	const ssize_t n = descriptor_receive(child.socket, &child.packet,
-	    sizeof(child.packet), &fd, &count);
+	const ssize_t n = descriptor_receive(child->socket, &child->packet,
+	    sizeof(child->packet), &fd, &count);
 
 	if (n < (ssize_t)sizeof(*request))
 		return -1;
 	/* The last one's: a child that ends has no use for it. */
-	if (child.conn.exchange != NULL)
-		loop_exchange_end(loop, &child.conn);
-	child.conn.peer = request->peer;
+	if (child->conn.exchange != NULL)
+		loop_exchange_end(loop, &child->conn);
+	child->conn.peer = request->peer;
 	if (request->is_last)
 		atomic_store(&loop->end_wanted, LOOP_DRAINS);
-	exchange = loop_exchange(loop, &child.conn);
+	exchange = loop_exchange(loop, &child->conn);
 	if (exchange == NULL)
 		return -1;
 	state = receive_input(&exchange->input, (size_t)n);
@@ -325,7 +337,7 @@ wait_for_end(void)
 {
 	char byte;
 
-	while (recv(child.socket, &byte, 1, 0) == -1 && errno == EINTR)
+	while (recv(child->socket, &byte, 1, 0) == -1 && errno == EINTR)
 		;
 }
 
@@ -333,10 +345,10 @@ wait_for_end(void)
 static void
 forked_by_handler(void)
 {
-	if (child.socket == -1)
+	if (child->socket == -1)
 		return;			/* it is the forker that forks */
-	descriptor_close(child.socket);
-	child.socket = -1;
+	descriptor_close(child->socket);
+	child->socket = -1;
 }
 
 /*
@@ -356,19 +368,31 @@ close_logs(struct tine_server *server)
 	server->errors.relay = relay;
 }
 
-void
+static struct life *
+life_new(void)
+{
+	void *memory;
+
+	errno = posix_memalign(&memory, CHILD_PAGE, sizeof(struct life));
+	return errno == 0 ? memset(memory, 0, offsetof(struct life, packet)) : NULL;
+}
+
+int
 child_prepare(struct loop *loop)
 {
 	struct tine_server *server = loop->server;
 	sigset_t none;
 
-	child.socket = -1;
-	child.loop = loop;
-	child.conn.fd = -1;
-	child.thread.loop = loop;
-	child.thread.kept = exchange_get(&loop->pool);
-	thread_self = &child.thread;
-	loop->space.used = &child.spooled;
+	child = life_new();
+	if (child == NULL)
+		return failure("no memory for the children");
+	child->socket = -1;
+	child->loop = loop;
+	child->conn.fd = -1;
+	child->thread.loop = loop;
+	child->thread.kept = exchange_get(&loop->pool);
+	thread_self = &child->thread;
+	loop->space.used = &child->spooled;
 	loop->is_child = true;
 	close_logs(server);
 	/* Or each child would write what worker_init has left. */
@@ -377,23 +401,24 @@ child_prepare(struct loop *loop)
 	(void)pthread_atfork(NULL, NULL, forked_by_handler);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	return 0;
 }
 
 noreturn void
 child_main(int socket, pid_t forker)
 {
-	struct tine_server *server = child.loop->server;
-	const unsigned requests = child.loop->settings->child_requests;
+	struct tine_server *server = child->loop->server;
+	const unsigned requests = child->loop->settings->child_requests;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != forker)
 		_exit(0);
-	child.socket = socket;
+	child->socket = socket;
 	if (server->hooks.post_fork != NULL)
 		server->hooks.post_fork(server);
 	if (server_confine(server, CONFINED_CHILD) == -1)
 		_exit(1);
-	warm_up(child.loop);
+	warm_up(child->loop);
 	for (unsigned i = 0; i < requests; i++) {
 		/* Its worker waits for the end of the reply, or of this. */
 		if (serve_one() == -1) {
@@ -402,7 +427,7 @@ child_main(int socket, pid_t forker)
 		}
 	}
 	stdio_flush();
-	if (child.packet.request.is_calm)
+	if (child->packet.request.is_calm)
 		wait_for_end();
 	_exit(0);
 }

@@ -22,9 +22,10 @@ struct loop;
 /*
  * Called once in the forker: what is the same in all children is done here,
  * since each page that a child writes is copied for it.  Nothing may be
- * logged by the forker afterwards.
+ * logged by the forker afterwards.  Returns -1 with errno and the text of
+ * tine_error().
  */
-void	child_prepare(struct loop *loop);
+int	child_prepare(struct loop *loop);
 
 /*
  * A line of the error log by way of the worker; from a signal handler, too.

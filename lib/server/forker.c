@@ -277,8 +277,8 @@ forker_main(struct loop *loop, int channel, pid_t worker)
 		descriptor_leave_terminal();
 	if (server->is_program)
 		crash_open_forker(loop);
-	child_prepare(loop);
-	if (server_confine(server, CONFINED_FORKER) == -1)
+	if (child_prepare(loop) == -1 ||
+	    server_confine(server, CONFINED_FORKER) == -1)
 		fail(&forker);
 	insist(&forker, NEWS_READY, 0, 0);
 	begin_stack_page(&forker);
