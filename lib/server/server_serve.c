@@ -155,21 +155,34 @@ begin(struct tine_server *server, struct loop *loop)
 	    ? loop_start(loop) : -1;
 }
 
+/* A loop that is still to be opened; NULL with the text of tine_error(). */
+static struct loop *
+make_loop(struct tine_server *server, unsigned index)
+{
+	struct loop *loop;
+
+	if (server_confine(server, CONFINED_NOT_YET) == -1)
+		return NULL;
+	loop = loop_new(server->board);
+	if (loop == NULL) {
+		(void)failure("no memory for the loop");
+		return NULL;
+	}
+	server->index = index;
+	open_journals(server, index);
+	fill_loop(server, loop, index);
+	return loop;
+}
+
 int
 server_work(struct tine_server *server, unsigned index,
     int (*prepare)(struct loop *, void *), void *argument)
 {
-	struct loop *loop;
+	struct loop *loop = make_loop(server, index);
 	int result = -1;
 
-	if (server_confine(server, CONFINED_NOT_YET) == -1)
-		return -1;
-	loop = loop_new(server->board);
 	if (loop == NULL)
-		return failure("no memory for the loop");
-	server->index = index;
-	open_journals(server, index);
-	fill_loop(server, loop, index);
+		return -1;
 	if (loop_open(loop) == 0 &&
 	    (server->settings.mode == MODE_FORK ||
 	    server_begin(server) == 0) &&
@@ -218,16 +231,11 @@ serve_forever(struct tine_server *server, int unused)
 static int
 handle_request(struct tine_server *server, int timeout)
 {
-	struct loop *loop;
+	struct loop *loop = make_loop(server, 0);
 	int result = -1;
 
-	if (server_confine(server, CONFINED_NOT_YET) == -1)
-		return -1;
-	loop = loop_new(server->board);
 	if (loop == NULL)
-		return failure("no memory for the loop");
-	open_journals(server, 0);
-	fill_loop(server, loop, 0);
+		return -1;
 	loop->turned = NULL;		/* as Python's: only serve_forever */
 	loop->accept_limit = 1;
 	if (timeout >= 0)
