@@ -217,17 +217,15 @@ evict_idle(struct loop *loop)
 	struct connection *conn;
 
 	TAILQ_FOREACH(conn, &loop->lists[CONNECTION_IDLE], entry) {
-		const unsigned before = atomic_fetch_or(&conn->ready,
-		    CONNECTION_OWNED);
-
-		if ((before & CONNECTION_OWNED) != 0)
+		if (!connection_take(conn, 0))
 			continue;
-		if ((before & POLLER_READ) == 0 && conn->exchange == NULL &&
+		if ((atomic_load_explicit(&conn->ready, memory_order_relaxed) &
+		    POLLER_READ) == 0 && conn->exchange == NULL &&
 		    conn->requests > 0) {
 			drive_end(loop, conn);
 			return;
 		}
-		atomic_fetch_and(&conn->ready, ~CONNECTION_OWNED);
+		connection_clear(conn, CONNECTION_OWNED, true);
 	}
 }
 

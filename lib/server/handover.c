@@ -81,15 +81,10 @@ handover_all(struct loop *loop)
 		struct connection *conn, *next;
 
 		for (conn = TAILQ_FIRST(list); conn != NULL; conn = next) {
-			unsigned before = 0;
-
 			next = TAILQ_NEXT(conn, entry);
 			if (movable[i] == CONNECTION_PENDING)
 				loop_unpend(loop);
-			else
-				before = atomic_fetch_or(&conn->ready,
-				    CONNECTION_OWNED);
-			if ((before & CONNECTION_OWNED) != 0)
+			else if (!connection_take(conn, 0))
 				continue;
 			if (handover_send(loop, conn))
 				continue;
